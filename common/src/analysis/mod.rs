@@ -1,0 +1,1 @@
+//! What the outcomes say: basins, agreement, verdict, report.

@@ -1,0 +1,16 @@
+//! The vocabulary that every part of seedsweep must agree on: what users write, how it is split,
+//! which draws each trial starts from, what an outcome is, and what the outcomes say.
+//!
+//! Everything here is pure: no I/O, no clock, no async, no global generator.
+
+pub mod analysis;
+pub mod digest;
+pub mod fingerprint;
+pub mod id;
+pub mod init;
+pub mod limits;
+pub mod outcome;
+pub mod plan;
+pub mod range;
+pub mod seed;
+pub mod spec;

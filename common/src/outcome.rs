@@ -1,0 +1,185 @@
+//! The stored row of a finished trial.
+
+use crate::fingerprint::{ParameterDigest, Sketch};
+
+/// What a finished trial leaves: a pure function of (frozen spec, experiment, restart). Floats are kept
+/// as bits; NaN and infinities are legal where training diverged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Outcome {
+    /// Which trial of its experiment.
+    pub restart: u32,
+    /// Why training ended.
+    pub stop_reason: StopReason,
+    /// Updates made.
+    pub steps: u64,
+    /// Loss on all training rows at the stop, the l2 term included.
+    pub loss_train: f64,
+    /// Loss on the test rows at the stop without the l2 term; `None` without test rows.
+    pub loss_test: Option<f64>,
+    /// Share of training rows classified right; `None` for regression.
+    pub accuracy_train: Option<f64>,
+    /// Share of test rows classified right.
+    pub accuracy_test: Option<f64>,
+    /// Euclidean norm of the full-batch gradient (f64) at the stop.
+    pub grad_norm: f64,
+    /// Digest of the trained parameters.
+    pub digest: ParameterDigest,
+    /// What the polish made of the end point; `None` where the polish is off or training diverged.
+    pub polish: Option<Polish>,
+    /// Sketch of the (polished) parameters.
+    pub sketch_raw: Sketch,
+    /// Sketch of the outputs (mse) or probabilities on the probe set.
+    pub sketch_function: Sketch,
+}
+
+impl Outcome {
+    /// Equal in every bit. This, not `==`, tells a duplicate report from a divergence: NaN equals itself.
+    pub fn same_bits(&self, other: &Self) -> bool {
+        let optional = |a: Option<f64>, b: Option<f64>| a.map(f64::to_bits) == b.map(f64::to_bits);
+        let sketches = |a: &Sketch, b: &Sketch| a.iter().zip(b).all(|(x, y)| x.to_bits() == y.to_bits());
+        let polished = match (&self.polish, &other.polish) {
+            (Some(a), Some(b)) => a.same_bits(b),
+            (None, None) => true,
+            _ => false,
+        };
+        self.restart == other.restart
+            && self.stop_reason == other.stop_reason
+            && self.steps == other.steps
+            && self.loss_train.to_bits() == other.loss_train.to_bits()
+            && optional(self.loss_test, other.loss_test)
+            && optional(self.accuracy_train, other.accuracy_train)
+            && optional(self.accuracy_test, other.accuracy_test)
+            && self.grad_norm.to_bits() == other.grad_norm.to_bits()
+            && self.digest == other.digest
+            && polished
+            && sketches(&self.sketch_raw, &other.sketch_raw)
+            && sketches(&self.sketch_function, &other.sketch_function)
+    }
+
+    /// The certificate, where there is one: the polish gives it, and diverged training is its own.
+    pub fn certificate(&self) -> Option<Certificate> {
+        match (self.stop_reason, &self.polish) {
+            (StopReason::Diverged, _) => Some(Certificate::Diverged),
+            (_, polish) => polish.as_ref().map(|polish| polish.certificate),
+        }
+    }
+}
+
+/// Why training ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum StopReason {
+    /// The gradient was small enough.
+    Converged,
+    /// The loss or every error was small enough.
+    TargetReached,
+    /// The budget was out.
+    StepLimit,
+    /// Loss or parameters stopped being finite.
+    Diverged,
+}
+
+impl StopReason {
+    /// All stop reasons, in the order of reports.
+    pub const ALL: [Self; 4] = [Self::Converged, Self::TargetReached, Self::StepLimit, Self::Diverged];
+
+    /// The name in reports and exports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Converged => "converged",
+            Self::TargetReached => "target_reached",
+            Self::StepLimit => "step_limit",
+            Self::Diverged => "diverged",
+        }
+    }
+}
+
+/// What the end point is, judged from its gradient and Hessian.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Certificate {
+    /// Gradient zero, Hessian positive definite.
+    Minimum,
+    /// Gradient zero, no negative curvature, null directions that the network's symmetries explain.
+    Flat,
+    /// Gradient zero and a direction of negative curvature.
+    Saddle,
+    /// A relu unit switches at a training row, so the gradient need not vanish.
+    Kink,
+    /// The polish ran out of its budget, or null directions stay unexplained.
+    NotConverged,
+    /// Training diverged.
+    Diverged,
+}
+
+impl Certificate {
+    /// All certificates, in the order of reports.
+    pub const ALL: [Self; 6] =
+        [Self::Minimum, Self::Flat, Self::Saddle, Self::Kink, Self::NotConverged, Self::Diverged];
+
+    /// The name in reports and exports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Minimum => "minimum",
+            Self::Flat => "flat",
+            Self::Saddle => "saddle",
+            Self::Kink => "kink",
+            Self::NotConverged => "not_converged",
+            Self::Diverged => "diverged",
+        }
+    }
+
+    /// Whether the point counts as a minimum: it may enter a basin.
+    pub fn is_minimum(self) -> bool {
+        matches!(self, Self::Minimum | Self::Flat)
+    }
+}
+
+/// What the polish made of a trained point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Polish {
+    /// What the polished point is.
+    pub certificate: Certificate,
+    /// Loss there (f64, l2 term included).
+    pub loss: f64,
+    /// Euclidean distance between the trained and the polished parameters.
+    pub displacement: f64,
+    /// Steps of all phases.
+    pub steps: u32,
+    /// Largest absolute entry of the gradient there.
+    pub grad_max: f64,
+    /// Smallest eigenvalue of the Hessian there; NaN where the polish did not converge.
+    pub lambda_min: f64,
+    /// Largest eigenvalue of the Hessian there; NaN where the polish did not converge.
+    pub lambda_max: f64,
+}
+
+impl Polish {
+    fn same_bits(&self, other: &Self) -> bool {
+        let bits =
+            |p: &Self| [p.loss, p.displacement, p.grad_max, p.lambda_min, p.lambda_max].map(f64::to_bits);
+        self.certificate == other.certificate && self.steps == other.steps && bits(self) == bits(other)
+    }
+}
+
+/// How an outcome came about: differs between runs of one spec and never enters a report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provenance {
+    /// Version of the numeric contract (`fingerprint::ENGINE_VERSION`).
+    pub engine: String,
+    /// Version of the worker's build.
+    pub build: String,
+    /// 1-based count of leases given for this trial.
+    pub attempt: u32,
+    /// The worker's name.
+    pub worker: String,
+    /// Wall time of the task divided by its trials, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// A trial for which every attempt failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// Which trial of its experiment.
+    pub restart: u32,
+    /// Why, in words for people.
+    pub cause: String,
+}

@@ -1,0 +1,365 @@
+//! The types of a validated spec. Illegal values cannot be reached through `spec::parse`.
+
+use crate::digest::Digest;
+use crate::id::Name;
+use crate::init::Init;
+
+/// A validated sweep with all defaults filled in and the grid expanded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SweepSpec {
+    /// The sweep's name; several sweeps may share one.
+    pub name: Name,
+    /// Root of every stream; at most `limits::SEED`.
+    pub seed: u64,
+    /// Precision of the training arithmetic (the polish is always f64).
+    pub precision: Precision,
+    /// How minima of all experiments are told apart: one clustering for the whole sweep.
+    pub tolerances: Tolerances,
+    /// The experiments in the order of the spec, grid cells expanded. At least one.
+    pub experiments: Vec<Experiment>,
+}
+
+/// Precision of the training arithmetic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precision {
+    /// IEEE binary32.
+    F32,
+    /// IEEE binary64.
+    F64,
+}
+
+/// One condition of a sweep.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Experiment {
+    /// Unique in its sweep; grid cells are named `<name>.g0`, `<name>.g1`, ….
+    pub name: Name,
+    /// The network.
+    pub network: Network,
+    /// The data.
+    pub data: Data,
+    /// Loss, optimiser and stop rules.
+    pub train: Train,
+    /// Polish and verdict.
+    pub minima: Minima,
+    /// Where training starts.
+    pub init: Init,
+    /// How many trials, at least 1.
+    pub restarts: u32,
+    /// How many distinct starts the restarts share; `None` where not given (then 1 if `init` does not vary).
+    pub starts: Option<u32>,
+    /// How many distinct data orders are crossed with the starts; `None` where not given.
+    pub orders: Option<u32>,
+    /// The streams that change from restart to restart.
+    pub vary: VarySet,
+    /// Overridden and grid keys with their values, as dotted paths in the order written: what the report
+    /// calls `parameters` and the export gives a column each.
+    pub parameters: Vec<Parameter>,
+}
+
+/// A key that this experiment sets differently from the sweep's tables, with its value as TOML.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// Dotted path, for instance `train.lr`.
+    pub path: String,
+    /// The value.
+    pub value: toml::Value,
+}
+
+/// The streams that change from restart to restart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct VarySet {
+    /// The start.
+    pub init: bool,
+    /// The order in which rows are visited.
+    pub order: bool,
+    /// Generated data: noise and split.
+    pub data: bool,
+}
+
+impl VarySet {
+    /// The names in it, in the order `init`, `order`, `data`.
+    pub fn names(self) -> Vec<&'static str> {
+        [("init", self.init), ("order", self.order), ("data", self.data)]
+            .into_iter()
+            .filter_map(|(name, on)| on.then_some(name))
+            .collect()
+    }
+}
+
+/// A fully connected network (`kind = "mlp"`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Network {
+    /// Sizes from input to output; at least two.
+    pub layers: Vec<u32>,
+    /// Applied after every layer but the last; the last is linear.
+    pub activation: Activation,
+}
+
+impl Network {
+    /// Weights and biases of all layers.
+    pub fn parameter_count(&self) -> u64 {
+        self.layers.windows(2).map(|pair| u64::from(pair[1]) * (u64::from(pair[0]) + 1)).sum()
+    }
+
+    /// Width of the input.
+    pub fn inputs(&self) -> u32 {
+        self.layers[0]
+    }
+
+    /// Width of the output.
+    pub fn outputs(&self) -> u32 {
+        self.layers[self.layers.len() - 1]
+    }
+}
+
+/// What follows the affine map of a hidden layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Activation {
+    /// max(0, z); its derivative at 0 is 0.
+    Relu,
+    /// Hyperbolic tangent.
+    Tanh,
+    /// 1 / (1 + exp(−z)).
+    Sigmoid,
+    /// z.
+    Identity,
+}
+
+/// The data of an experiment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Data {
+    /// Where the rows come from.
+    pub source: DataSource,
+    /// Share of the rows kept for testing, 0 ≤ f < 1.
+    pub test_fraction: f64,
+    /// Whether features are shifted and scaled by the training rows' mean and sd.
+    pub standardize: bool,
+}
+
+/// Where rows come from. Formulas: science of the built-in data sets in `docs/data.md`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DataSource {
+    /// The four corners.
+    Xor {
+        /// Corners at ±1 or at 0 and 1.
+        encoding: XorEncoding,
+    },
+    /// Two interleaved half circles.
+    Moons {
+        /// Rows, even.
+        samples: u32,
+        /// Sd of the Gaussian noise added to both coordinates.
+        noise: f64,
+    },
+    /// Two concentric circles.
+    Circles {
+        /// Rows, even.
+        samples: u32,
+        /// Radius of the inner circle, in (0, 1).
+        factor: f64,
+        /// Sd of the Gaussian noise added to both coordinates.
+        noise: f64,
+    },
+    /// Unit Gaussians around centres on a sphere.
+    GaussMix {
+        /// Rows, spread evenly over the classes.
+        samples: u32,
+        /// Number of centres.
+        classes: u32,
+        /// Dimensions.
+        dims: u32,
+        /// Radius of the sphere on which the centres lie.
+        radius: f64,
+    },
+    /// 1797 8×8 digits, each pixel divided by 16.
+    Digits,
+    /// 150 irises with four measurements in centimetres.
+    Iris,
+    /// A user's file.
+    File(DataFile),
+}
+
+/// Encoding of `xor`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum XorEncoding {
+    /// Inputs ±1, targets ±1.
+    Signed,
+    /// Inputs 0 and 1, targets 0 and 1.
+    Binary,
+}
+
+/// A user's data file. The content is what counts: it is part of the sweep's identity.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DataFile {
+    /// The table of features (and of the target, where it is a column of it).
+    pub features: Attachment,
+    /// Where the targets are.
+    pub target: Target,
+}
+
+/// A file beside the spec.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attachment {
+    /// Path as written, relative to the spec. The canonical form keeps only the last component.
+    pub path: String,
+    /// BLAKE3 of the content; `None` until the file was read (`SweepSpec::attach`).
+    pub digest: Option<Digest>,
+}
+
+/// Where the targets of a data file are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// A named column of a `.csv`.
+    Column(String),
+    /// A column of a two-dimensional `.npy`, counted from 0, or from the end if negative.
+    ColumnIndex(i64),
+    /// A second `.npy` of as many rows.
+    File(Attachment),
+}
+
+/// How an experiment is trained.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Train {
+    /// What is minimised.
+    pub loss: Loss,
+    /// Adds `l2 · ‖θ‖²` to the loss, over all parameters.
+    pub l2: f64,
+    /// The update rule.
+    pub optimizer: Optimizer,
+    /// Learning rate.
+    pub lr: f64,
+    /// Rows per update.
+    pub batch: Batch,
+    /// When training ends at the latest.
+    pub budget: Budget,
+    /// What ends it earlier.
+    pub stop: Stop,
+}
+
+/// What is minimised, a mean over rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Mean over rows and outputs of the squared difference (PyTorch's `MSELoss`).
+    Mse,
+    /// Softmax cross-entropy over two or more outputs.
+    CrossEntropy,
+    /// Logistic loss of one output, targets 0 and 1.
+    Logistic,
+}
+
+/// The update rule.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Optimizer {
+    /// Gradient descent: `batch = "full"` is required.
+    Gd,
+    /// Stochastic gradient descent with heavy-ball momentum (0 for none).
+    Sgd {
+        /// Momentum in [0, 1).
+        momentum: f64,
+    },
+    /// Adam (Kingma & Ba 2015) with eps outside the root.
+    Adam {
+        /// Decay of the first moment, in [0, 1).
+        beta1: f64,
+        /// Decay of the second moment, in [0, 1).
+        beta2: f64,
+        /// Added to the root of the second moment.
+        eps: f64,
+    },
+}
+
+/// Rows per update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Batch {
+    /// All training rows, in file order.
+    Full,
+    /// So many rows in shuffled order; the last batch of an epoch may be shorter.
+    Size(u32),
+}
+
+/// When training ends at the latest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget {
+    /// Passes over the training rows.
+    Epochs(u64),
+    /// Updates.
+    Steps(u64),
+}
+
+/// What ends training before its budget. Looked at after each update with a full batch, and after each
+/// epoch otherwise, on all training rows.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Stop {
+    /// Stop reason `converged` at a full-batch gradient norm (Euclidean) at most this.
+    pub grad_norm: Option<f64>,
+    /// Stop reason `target_reached` at a training loss at most this.
+    pub loss: Option<f64>,
+    /// Stop reason `target_reached` when every output is closer than this to its target (mse only).
+    pub max_error: Option<f64>,
+}
+
+/// What counts as a minimum and how the verdict is drawn.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Minima {
+    /// Whether the end point is polished to a certified minimum.
+    pub polish: PolishMode,
+    /// Most steps of the polish, all phases together.
+    pub polish_max_steps: u32,
+    /// The level the verdict uses.
+    pub level: Level,
+    /// `same_minimum` if the agreement's interval lies above this.
+    pub same_at: f64,
+    /// `spread` if the agreement's interval lies below this.
+    pub spread_at: f64,
+}
+
+/// Whether end points are polished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolishMode {
+    /// On if parameters × training rows ≤ 2·10⁵ and the network is small enough for its certificate.
+    Auto,
+    /// On.
+    On,
+    /// Off: the levels compare points as training left them.
+    Off,
+}
+
+/// How far two minima may lie apart and still count as one, per level (root-mean-square differences).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Tolerances {
+    /// Parameters.
+    pub raw: f64,
+    /// Outputs or probabilities on the probe set.
+    pub function: f64,
+}
+
+impl Default for Tolerances {
+    fn default() -> Self {
+        Self { raw: 1e-5, function: 1e-4 }
+    }
+}
+
+/// How two minima are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// Equal bytes of all trained parameters.
+    Bits,
+    /// Same point.
+    Raw,
+    /// Same outputs on the probe set.
+    Function,
+}
+
+impl Level {
+    /// All levels, finest first.
+    pub const ALL: [Self; 3] = [Self::Bits, Self::Raw, Self::Function];
+
+    /// The name in specs, reports and columns.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bits => "bits",
+            Self::Raw => "raw",
+            Self::Function => "function",
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Checked conversions between messages and the vocabulary of `seedsweep-common`.
+//!
+//! Outgoing conversions cannot fail; incoming ones name the field that is wrong. Unknown enum values are
+//! refused, so that nothing is ever stored as something it was not.
+
+use seedsweep_common::digest::ParseDigestError;
+use seedsweep_common::fingerprint::{SKETCH_LENGTH, Sketch};
+use seedsweep_common::id::SweepId;
+use seedsweep_common::outcome::{Certificate, Outcome, Polish, Provenance, StopReason};
+use seedsweep_common::range::RestartRange;
+
+use crate::v1;
+
+/// A message that breaks its contract.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` {problem}")]
+pub struct InvalidMessage {
+    /// Path of the field in the request.
+    pub field: String,
+    /// The value and what is allowed.
+    pub problem: String,
+}
+
+impl InvalidMessage {
+    /// `field` breaks its contract by `problem`.
+    pub fn new(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { field: field.into(), problem: problem.into() }
+    }
+
+    /// The same problem seen from the message that holds this one in its field `outer`.
+    #[must_use]
+    pub fn within(mut self, outer: &str) -> Self {
+        self.field = format!("{outer}.{}", self.field);
+        self
+    }
+}
+
+/// Reads a sweep's id from its 64 hex digits.
+pub fn sweep_id(field: &str, text: &str) -> Result<SweepId, InvalidMessage> {
+    text.parse().map_err(|error: ParseDigestError| InvalidMessage::new(field, error.to_string()))
+}
+
+/// Reads a task's range of restarts.
+pub fn restarts(task: &v1::Task) -> Result<RestartRange, InvalidMessage> {
+    RestartRange::new(task.start, task.end).ok_or_else(|| {
+        InvalidMessage::new(
+            "task.end",
+            format!("is {}: it must be above `task.start` = {}", task.end, task.start),
+        )
+    })
+}
+
+impl From<StopReason> for v1::StopReason {
+    fn from(reason: StopReason) -> Self {
+        match reason {
+            StopReason::Converged => Self::Converged,
+            StopReason::TargetReached => Self::TargetReached,
+            StopReason::StepLimit => Self::StepLimit,
+            StopReason::Diverged => Self::Diverged,
+        }
+    }
+}
+
+/// Reads a stop reason from its number.
+pub fn stop_reason(number: i32) -> Result<StopReason, InvalidMessage> {
+    match v1::StopReason::try_from(number) {
+        Ok(v1::StopReason::Converged) => Ok(StopReason::Converged),
+        Ok(v1::StopReason::TargetReached) => Ok(StopReason::TargetReached),
+        Ok(v1::StopReason::StepLimit) => Ok(StopReason::StepLimit),
+        Ok(v1::StopReason::Diverged) => Ok(StopReason::Diverged),
+        Ok(v1::StopReason::Unspecified) | Err(_) => {
+            Err(InvalidMessage::new("stop_reason", format!("is {number}: no such stop reason is known")))
+        }
+    }
+}
+
+impl From<Certificate> for v1::Certificate {
+    fn from(certificate: Certificate) -> Self {
+        match certificate {
+            Certificate::Minimum => Self::Minimum,
+            Certificate::Flat => Self::Flat,
+            Certificate::Saddle => Self::Saddle,
+            Certificate::Kink => Self::Kink,
+            Certificate::NotConverged => Self::NotConverged,
+            // said by the stop reason: a diverged trial has no polish to carry a certificate
+            Certificate::Diverged => Self::Unspecified,
+        }
+    }
+}
+
+/// Reads a polish's certificate from its number.
+pub fn certificate(number: i32) -> Result<Certificate, InvalidMessage> {
+    match v1::Certificate::try_from(number) {
+        Ok(v1::Certificate::Minimum) => Ok(Certificate::Minimum),
+        Ok(v1::Certificate::Flat) => Ok(Certificate::Flat),
+        Ok(v1::Certificate::Saddle) => Ok(Certificate::Saddle),
+        Ok(v1::Certificate::Kink) => Ok(Certificate::Kink),
+        Ok(v1::Certificate::NotConverged) => Ok(Certificate::NotConverged),
+        Ok(v1::Certificate::Unspecified) | Err(_) => Err(InvalidMessage::new(
+            "polish.certificate",
+            format!("is {number}: no such certificate is known"),
+        )),
+    }
+}
+
+impl From<&Outcome> for v1::Outcome {
+    fn from(outcome: &Outcome) -> Self {
+        Self {
+            restart: outcome.restart,
+            stop_reason: v1::StopReason::from(outcome.stop_reason).into(),
+            steps: outcome.steps,
+            loss_train: outcome.loss_train,
+            loss_test: outcome.loss_test,
+            accuracy_train: outcome.accuracy_train,
+            accuracy_test: outcome.accuracy_test,
+            grad_norm: outcome.grad_norm,
+            digest: outcome.digest.to_vec(),
+            polish: outcome.polish.as_ref().map(Into::into),
+            sketch_raw: outcome.sketch_raw.to_vec(),
+            sketch_function: outcome.sketch_function.to_vec(),
+        }
+    }
+}
+
+impl From<&Polish> for v1::Polish {
+    fn from(polish: &Polish) -> Self {
+        Self {
+            certificate: v1::Certificate::from(polish.certificate).into(),
+            loss: polish.loss,
+            displacement: polish.displacement,
+            steps: polish.steps,
+            grad_max: polish.grad_max,
+            lambda_min: polish.lambda_min,
+            lambda_max: polish.lambda_max,
+        }
+    }
+}
+
+impl TryFrom<&v1::Polish> for Polish {
+    type Error = InvalidMessage;
+
+    fn try_from(polish: &v1::Polish) -> Result<Self, Self::Error> {
+        Ok(Self {
+            certificate: certificate(polish.certificate)?,
+            loss: polish.loss,
+            displacement: polish.displacement,
+            steps: polish.steps,
+            grad_max: polish.grad_max,
+            lambda_min: polish.lambda_min,
+            lambda_max: polish.lambda_max,
+        })
+    }
+}
+
+impl TryFrom<&v1::Outcome> for Outcome {
+    type Error = InvalidMessage;
+
+    fn try_from(outcome: &v1::Outcome) -> Result<Self, Self::Error> {
+        let stop_reason = stop_reason(outcome.stop_reason)?;
+        let polish = outcome.polish.as_ref().map(Polish::try_from).transpose()?;
+        let digest = outcome.digest.as_slice().try_into().map_err(|_| {
+            InvalidMessage::new("digest", format!("has {} bytes: 16 are needed", outcome.digest.len()))
+        })?;
+        if stop_reason != StopReason::Diverged && !outcome.loss_train.is_finite() {
+            let problem = format!("is {}: only a diverged trial may have no finite loss", outcome.loss_train);
+            return Err(InvalidMessage::new("loss_train", problem));
+        }
+        if stop_reason == StopReason::Diverged && polish.is_some() {
+            return Err(InvalidMessage::new("polish", "is given for a diverged trial, which has none"));
+        }
+        Ok(Self {
+            restart: outcome.restart,
+            stop_reason,
+            steps: outcome.steps,
+            loss_train: outcome.loss_train,
+            loss_test: outcome.loss_test,
+            accuracy_train: outcome.accuracy_train,
+            accuracy_test: outcome.accuracy_test,
+            grad_norm: outcome.grad_norm,
+            digest,
+            polish,
+            sketch_raw: sketch("sketch_raw", &outcome.sketch_raw)?,
+            sketch_function: sketch("sketch_function", &outcome.sketch_function)?,
+        })
+    }
+}
+
+fn sketch(field: &str, values: &[f64]) -> Result<Sketch, InvalidMessage> {
+    values.try_into().map_err(|_| {
+        InvalidMessage::new(field, format!("has {} values: {SKETCH_LENGTH} are needed", values.len()))
+    })
+}
+
+impl From<&Provenance> for v1::Provenance {
+    fn from(provenance: &Provenance) -> Self {
+        Self {
+            engine: provenance.engine.clone(),
+            build: provenance.build.clone(),
+            attempt: provenance.attempt,
+            worker: provenance.worker.clone(),
+            duration_ms: provenance.duration_ms,
+        }
+    }
+}
+
+impl From<&v1::Provenance> for Provenance {
+    fn from(provenance: &v1::Provenance) -> Self {
+        Self {
+            engine: provenance.engine.clone(),
+            build: provenance.build.clone(),
+            attempt: provenance.attempt,
+            worker: provenance.worker.clone(),
+            duration_ms: provenance.duration_ms,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome() -> Outcome {
+        Outcome {
+            restart: 7,
+            stop_reason: StopReason::StepLimit,
+            steps: 2400,
+            loss_train: 0.1 + 0.2,
+            loss_test: Some(-0.0),
+            accuracy_train: None,
+            accuracy_test: Some(1.0),
+            grad_norm: f64::MIN_POSITIVE / 3.0,
+            digest: [9; 16],
+            polish: Some(Polish {
+                certificate: Certificate::Saddle,
+                loss: 1.5,
+                displacement: 0.25,
+                steps: 12,
+                grad_max: 1e-11,
+                lambda_min: f64::NAN,
+                lambda_max: 3.0,
+            }),
+            sketch_raw: std::array::from_fn(|i| i as f64 / 3.0),
+            sketch_function: [0.0; SKETCH_LENGTH],
+        }
+    }
+
+    #[test]
+    fn outcomes_cross_the_wire_bit_for_bit() {
+        let mut diverged = Outcome { stop_reason: StopReason::Diverged, polish: None, ..outcome() };
+        diverged.loss_train = f64::NAN;
+        for original in [outcome(), diverged] {
+            let message = v1::Outcome::from(&original);
+            let bytes = prost::Message::encode_to_vec(&message);
+            let decoded = <v1::Outcome as prost::Message>::decode(&bytes[..]).unwrap();
+            assert!(Outcome::try_from(&decoded).unwrap().same_bits(&original));
+        }
+    }
+
+    #[test]
+    fn broken_messages_are_refused_by_field() {
+        type Edit = fn(&mut v1::Outcome);
+        let edits: [(&str, Edit); 7] = [
+            ("stop_reason", |o| o.stop_reason = 0),
+            ("stop_reason", |o| o.stop_reason = 99),
+            ("digest", |o| o.digest.truncate(15)),
+            ("sketch_raw", |o| o.sketch_raw.push(0.0)),
+            ("sketch_function", |o| o.sketch_function.clear()),
+            ("loss_train", |o| o.loss_train = f64::INFINITY),
+            ("polish.certificate", |o| o.polish.as_mut().unwrap().certificate = 77),
+        ];
+        for (field, edit) in edits {
+            let mut message = v1::Outcome::from(&outcome());
+            edit(&mut message);
+            assert_eq!(Outcome::try_from(&message).unwrap_err().field, field);
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Whole-system tests. One binary, one module per promise.
+
+mod codegen;

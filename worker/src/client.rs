@@ -1,0 +1,1 @@
+//! Talks to the coordinator: register, lease, renew, report, back off.

@@ -1,0 +1,1 @@
+//! Compute threads, off the async runtime.

@@ -1,0 +1,7 @@
+//! The worker: trains networks and fingerprints the minimum reached.
+
+pub mod client;
+pub mod executor;
+pub mod minima;
+pub mod nn;
+pub mod train;

@@ -1,0 +1,1 @@
+//! From an end point to a minimum: polish, certificate, fingerprint.
