@@ -1,1 +1,0 @@
-//! Talks to the coordinator: register, lease, renew, report, back off.
