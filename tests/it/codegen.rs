@@ -1,6 +1,8 @@
 //! The committed protobuf code is what its schema generates.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
+
+use crate::support::root;
 
 const SCHEMAS: [&str; 4] = [
     "seedsweep/v1/outcome.proto",
@@ -14,10 +16,6 @@ fn generate(out: &Path) -> anyhow::Result<()> {
     let files = protox::compile(SCHEMAS, [&schema])?;
     tonic_prost_build::configure().build_client(true).build_server(true).out_dir(out).compile_fds(files)?;
     Ok(())
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests crate lies in the workspace").to_owned()
 }
 
 /// Set `SEEDSWEEP_REGENERATE=1` to rewrite the committed code after a change of the schema.

@@ -1,3 +1,8 @@
 //! Whole-system tests. One binary, one module per promise.
 
 mod codegen;
+mod crash;
+mod faults;
+mod fleet;
+mod support;
+mod tidy;
