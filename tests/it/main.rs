@@ -4,5 +4,6 @@ mod codegen;
 mod crash;
 mod faults;
 mod fleet;
+mod grpc;
 mod support;
 mod tidy;
