@@ -11,6 +11,7 @@ pub mod init;
 pub mod limits;
 pub mod outcome;
 pub mod plan;
+pub mod progress;
 pub mod range;
 pub mod seed;
 pub mod spec;

@@ -1,7 +1,7 @@
 //! Experiments and their restarts by arithmetic: which streams each trial draws from, and what may be
 //! concluded from them. Nothing is materialised per trial.
 
-use crate::spec::{Batch, Data, DataSource, Experiment, Level, Loss, Network, SweepSpec};
+use crate::spec::{Batch, Budget, Data, DataSource, Experiment, Level, Loss, Network, SweepSpec, Train};
 
 /// Stream numbers of one trial.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,6 +88,40 @@ pub fn trials(spec: &SweepSpec) -> u64 {
     spec.experiments.iter().map(|experiment| u64::from(experiment.restarts)).sum()
 }
 
+/// Rows of `data` before the split; `None` for a user's file, whose content decides.
+pub fn rows(data: &Data) -> Option<u64> {
+    match data.source {
+        DataSource::Xor { .. } => Some(4),
+        DataSource::Moons { samples, .. }
+        | DataSource::Circles { samples, .. }
+        | DataSource::GaussMix { samples, .. } => Some(samples.into()),
+        DataSource::Digits => Some(1797),
+        DataSource::Iris => Some(150),
+        DataSource::File(_) => None,
+    }
+}
+
+/// Rows that the split of `rows` rows keeps for testing: `test_fraction` of them, rounded half up.
+pub fn test_rows(rows: u64, test_fraction: f64) -> u64 {
+    ((rows as f64 * test_fraction).round() as u64).min(rows)
+}
+
+/// Rows of `data` that are trained on, where their number is known before the data is read.
+pub fn training_rows(data: &Data) -> Option<u64> {
+    rows(data).map(|rows| rows - test_rows(rows, data.test_fraction))
+}
+
+/// Updates of one trial over `training_rows` rows if nothing stops it earlier; `None` beyond 64 bits.
+pub fn updates(train: &Train, training_rows: u64) -> Option<u64> {
+    match (train.budget, train.batch) {
+        (Budget::Steps(steps), _) => Some(steps),
+        (Budget::Epochs(epochs), Batch::Full) => Some(epochs),
+        (Budget::Epochs(epochs), Batch::Size(batch)) => {
+            epochs.checked_mul(training_rows.div_ceil(u64::from(batch)))
+        }
+    }
+}
+
 /// Groups of experiments whose minima can be compared, as one group number per experiment: their
 /// sketches mean the same thing. At `function` the data, the output's width and the loss must agree, at
 /// the finer levels the network as well.
@@ -110,4 +144,133 @@ pub fn comparable(spec: &SweepSpec, level: Level) -> Vec<usize> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::spec;
+
+    const SPEC: &str = r#"
+name = "plan"
+network = { layers = [2, 4, 1], activation = "tanh" }
+data = { dataset = "moons" }
+train = { loss = "mse", lr = 0.1, batch = 10, epochs = 3 }
+[[experiment]]
+name = "a"
+init = "xavier_uniform"
+restarts = 24
+vary = ["order"]
+"#;
+
+    /// The experiment of `SPEC` with changes.
+    fn experiment(sets: &[&str]) -> Experiment {
+        spec_with(sets).experiments.remove(0)
+    }
+
+    fn spec_with(sets: &[&str]) -> SweepSpec {
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        spec::parse("plan.toml", SPEC, &sets).unwrap_or_else(|errors| panic!("{errors}")).spec
+    }
+
+    fn all_streams(experiment: &Experiment) -> Vec<Streams> {
+        (0..experiment.restarts).map(|restart| streams(experiment, restart)).collect()
+    }
+
+    #[test]
+    fn each_start_meets_each_order_once_in_a_crossed_design() {
+        let crossed = experiment(&["experiment.a.starts=6", "experiment.a.orders=4"]);
+        let streams = all_streams(&crossed);
+        let cells: HashSet<(u64, u64)> =
+            streams.iter().map(|streams| (streams.init, streams.order)).collect();
+        assert_eq!(cells, (0..6).flat_map(|init| (0..4).map(move |order| (init, order))).collect());
+        assert_eq!(unit(&crossed), Unit::Start);
+    }
+
+    #[test]
+    fn starts_are_shared_evenly_and_orders_are_all_different_without_orders() {
+        let shared = experiment(&["experiment.a.starts=6"]);
+        let streams = all_streams(&shared);
+        for start in 0..6 {
+            assert_eq!(streams.iter().filter(|streams| streams.init == start).count(), 4);
+        }
+        assert_eq!(streams.iter().map(|streams| streams.order).collect::<HashSet<_>>().len(), 24);
+    }
+
+    #[test]
+    fn only_what_varies_leaves_stream_zero() {
+        for (vary, init, order, data) in [
+            ("[]", false, false, false),
+            ("[\"init\"]", true, false, false),
+            ("[\"order\"]", false, true, false),
+            ("[\"init\", \"data\"]", true, false, true),
+        ] {
+            let varied = experiment(&[&format!("experiment.a.vary={vary}")]);
+            for (restart, streams) in all_streams(&varied).into_iter().enumerate() {
+                let expected = |on: bool| if on { restart as u64 } else { 0 };
+                let expected = Streams { init: expected(init), order: expected(order), data: expected(data) };
+                assert_eq!(streams, expected, "{vary}");
+            }
+        }
+    }
+
+    #[test]
+    fn restart_k_starts_alike_in_every_experiment_that_varies_init() {
+        let both = experiment(&["experiment.a.vary=[\"init\", \"order\"]"]);
+        let init = experiment(&["experiment.a.vary=[\"init\"]", "train.batch=full"]);
+        for restart in 0..24 {
+            assert_eq!(streams(&both, restart).init, streams(&init, restart).init);
+        }
+    }
+
+    #[test]
+    fn the_unit_is_the_start_only_where_starts_are_shared() {
+        assert_eq!(unit(&experiment(&[])), Unit::Restart);
+        assert_eq!(unit(&experiment(&["experiment.a.starts=1"])), Unit::Restart);
+        assert_eq!(unit(&experiment(&["experiment.a.starts=2"])), Unit::Start);
+        assert_eq!(unit(&experiment(&["experiment.a.vary=[\"init\"]"])), Unit::Restart);
+    }
+
+    #[test]
+    fn a_vary_set_that_draws_nothing_cannot_vary() {
+        assert!(can_vary(&experiment(&[])));
+        assert!(!can_vary(&experiment(&["train.batch=full"])));
+        assert!(!can_vary(&experiment(&["experiment.a.vary=[]"])));
+        let constant = "experiment.a.init={ scheme = \"constant\", value = 0.5 }";
+        assert!(!can_vary(&experiment(&[constant, "experiment.a.vary=[\"init\"]"])));
+        let biases = "experiment.a.init={ scheme = \"zeros\", bias = \"torch_default\" }";
+        assert!(can_vary(&experiment(&[biases, "experiment.a.vary=[\"init\"]"])));
+        let data = "experiment.a.vary=[\"data\"]";
+        assert!(!can_vary(&experiment(&[data])));
+        assert!(can_vary(&experiment(&[data, "data.noise=0.1"])));
+        assert!(can_vary(&experiment(&[data, "data.test_fraction=0.1"])));
+    }
+
+    #[test]
+    fn rows_are_split_and_updates_counted_as_the_data_order_says() {
+        for (rows, fraction, test) in
+            [(150, 0.2, 30), (1797, 0.2, 359), (4, 0.125, 1), (5, 0.5, 3), (64, 0.0, 0)]
+        {
+            assert_eq!(test_rows(rows, fraction), test, "{rows} {fraction}");
+        }
+        assert_eq!(training_rows(&experiment(&["data.test_fraction=0.25"]).data), Some(48));
+        let updates_with = |sets: &[&str]| updates(&experiment(sets).train, 64);
+        // six batches of ten and one of four, three times
+        assert_eq!(updates_with(&[]), Some(21));
+        assert_eq!(updates_with(&["train.batch=full"]), Some(3));
+        assert_eq!(updates_with(&["train.steps=5"]), Some(5));
+    }
+
+    #[test]
+    fn experiments_compare_where_their_sketches_mean_the_same() {
+        let mut spec = spec_with(&[]);
+        let mut other = spec.experiments[0].clone();
+        other.network.layers[1] = 7;
+        let mut apart = spec.experiments[0].clone();
+        apart.data.standardize = true;
+        let again = spec.experiments[0].clone();
+        spec.experiments.extend([other, apart, again]);
+        assert_eq!(comparable(&spec, Level::Function), [0, 0, 1, 0]);
+        assert_eq!(comparable(&spec, Level::Raw), [0, 1, 2, 0]);
+        assert_eq!(trials(&spec), 96);
+    }
+}

@@ -98,6 +98,14 @@ impl IntervalSet {
         self.ranges.iter().map(|(&start, &end)| RestartRange { start, end })
     }
 
+    /// What the set and `range` have in common, ascending.
+    pub fn within(&self, range: RestartRange) -> impl Iterator<Item = RestartRange> + '_ {
+        let left = self.ranges.range(..range.start).next_back();
+        left.into_iter()
+            .chain(self.ranges.range(range.start..range.end))
+            .filter_map(move |(&start, &end)| RestartRange::new(start.max(range.start), end.min(range.end)))
+    }
+
     /// The first range, or `None` if the set is empty.
     pub fn first(&self) -> Option<RestartRange> {
         self.iter().next()
@@ -203,6 +211,12 @@ mod tests {
                 let listed: Vec<u32> = set.iter().flat_map(RestartRange::iter).collect();
                 assert_eq!(listed, plain.iter().copied().collect::<Vec<_>>(), "seed {seed}");
                 assert!((0..55).all(|r| set.contains(r) == plain.contains(&r)), "seed {seed}");
+                let common: Vec<u32> = set.within(range).flat_map(RestartRange::iter).collect();
+                assert_eq!(
+                    common,
+                    range.iter().filter(|r| plain.contains(r)).collect::<Vec<_>>(),
+                    "seed {seed}"
+                );
                 let ranges: Vec<_> = set.iter().collect();
                 assert!(ranges.windows(2).all(|w| w[0].end < w[1].start), "touching: seed {seed}");
             }

@@ -1,1 +1,139 @@
 //! What the outcomes say: basins, agreement, verdict, report.
+//!
+//! Pure and deterministic: the same outcomes give the same bytes on every machine, in whatever order they
+//! arrived. Nothing is dropped from a denominator in silence. Definitions, rules and simulated coverages are in
+//! `docs/report.md`.
+
+mod agreement;
+mod basins;
+mod betting;
+mod comparison;
+mod elementary;
+mod experiment;
+mod intervals;
+mod levels;
+mod linkage;
+pub mod report;
+mod special;
+mod summary;
+mod trials;
+mod verdict;
+mod warnings;
+pub mod words;
+
+#[cfg(test)]
+mod tests;
+
+use crate::fingerprint::ENGINE_VERSION;
+use crate::id::SweepId;
+use crate::outcome::Outcome;
+use crate::progress::{ExperimentProgress, SweepState};
+use crate::spec::{Level, SweepSpec};
+
+use agreement::{Agreement, agreement};
+use basins::Basins;
+use comparison::Side;
+use experiment::experiment_report;
+use report::{REPORT_SCHEMA, SweepReport};
+use trials::Trials;
+use verdict::Evidence;
+
+pub use report::Report;
+
+/// Version of everything that decides the bytes of a report apart from the outcomes. Raised whenever one of
+/// them changes; a stored report names the version it was made by.
+pub const ANALYSIS_VERSION: u32 = 1;
+
+/// What the outcomes of a sweep say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Analysis {
+    /// The report.
+    pub report: Report,
+    /// For each experiment, and in the order of its outcomes as given, the basins of each row.
+    pub basins: Vec<Vec<RowBasins>>,
+}
+
+/// The basins in which one trial ended; `None` where it ended in none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RowBasins {
+    /// At level `raw`.
+    pub raw: Option<u32>,
+    /// At level `function`.
+    pub function: Option<u32>,
+}
+
+/// Analyses the stored outcomes of a sweep. `progress[e]` and `outcomes[e]` belong to experiment e of the
+/// spec, each restart at most once, in any order.
+pub fn analyse(
+    spec: &SweepSpec,
+    id: SweepId,
+    state: SweepState,
+    progress: &[ExperimentProgress],
+    outcomes: &[Vec<Outcome>],
+) -> Analysis {
+    let trials: Vec<Trials> = spec
+        .experiments
+        .iter()
+        .zip(progress)
+        .zip(outcomes)
+        .map(|((experiment, progress), outcomes)| Trials::new(experiment, progress, outcomes))
+        .collect();
+    let basins: [Vec<Basins>; 3] = Level::ALL.map(|level| basins::find(spec, &trials, level));
+    let agreements: [Vec<Agreement>; 3] = [0, 1, 2].map(|level| {
+        trials.iter().zip(&basins[level]).map(|(trials, basins)| agreement(trials, &basins.labels)).collect()
+    });
+    let at =
+        |e: usize| ([0, 1, 2].map(|level| &basins[level][e]), [0, 1, 2].map(|level| &agreements[level][e]));
+
+    let experiments = trials
+        .iter()
+        .enumerate()
+        .map(|(e, trials)| {
+            let (basins, agreements) = at(e);
+            experiment_report(&Evidence { spec, state, trials, basins, agreements })
+        })
+        .collect();
+    let sides: Vec<Side> = trials
+        .iter()
+        .enumerate()
+        .map(|(e, trials)| {
+            let (basins, agreements) = at(e);
+            Side { trials, basins, agreements }
+        })
+        .collect();
+    let (comparisons, comparisons_left_out) = comparison::compare(spec, &sides);
+    let report = Report {
+        schema: REPORT_SCHEMA.to_owned(),
+        analysis: ANALYSIS_VERSION,
+        sweep: SweepReport {
+            id: id.to_string(),
+            name: spec.name.to_string(),
+            seed: spec.seed,
+            engine: ENGINE_VERSION.to_owned(),
+            state,
+            trials: progress.iter().map(|progress| progress.trials).sum(),
+            audits: None,
+            extensions: None,
+        },
+        experiments,
+        comparisons,
+        comparisons_left_out,
+    };
+    let rows = outcomes.iter().enumerate().map(|(e, outcomes)| rows(&trials[e], at(e).0, outcomes)).collect();
+    Analysis { report, basins: rows }
+}
+
+/// The basins of `outcomes` in the order given.
+fn rows(trials: &Trials, basins: [&Basins; 3], outcomes: &[Outcome]) -> Vec<RowBasins> {
+    let label = |level: Level, restart: u32| {
+        let trial = trials.finished.binary_search_by_key(&restart, |trial| trial.restart);
+        trial.ok().and_then(|trial| basins[level as usize].labels[trial])
+    };
+    outcomes
+        .iter()
+        .map(|outcome| RowBasins {
+            raw: label(Level::Raw, outcome.restart),
+            function: label(Level::Function, outcome.restart),
+        })
+        .collect()
+}

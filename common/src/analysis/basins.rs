@@ -1,0 +1,163 @@
+//! Basins: classes of end points equal at a level, numbered once for all experiments that can be compared.
+
+use std::collections::BTreeMap;
+
+use super::linkage;
+use super::trials::Trials;
+use crate::fingerprint::{Sketch, distance};
+use crate::outcome::Outcome;
+use crate::plan;
+use crate::spec::{Level, SweepSpec};
+
+/// Between two basins there must be this many tolerances, or the tolerance does not part them cleanly.
+const CLEAR_GAP: f64 = 10.0;
+
+/// The basins of one experiment's finished trials at one level.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Basins {
+    /// For each finished trial, its basin; `None` where it is in none.
+    pub(crate) labels: Vec<Option<u32>>,
+    /// Whether a basin of this experiment is wider than the tolerance or closer than ten of them to another.
+    pub(crate) ambiguous: bool,
+}
+
+/// An end point that takes part.
+struct Point<'a> {
+    experiment: usize,
+    trial: usize,
+    outcome: &'a Outcome,
+}
+
+/// The basins of all experiments at `level`, one clustering for each group of experiments that can be compared.
+pub(crate) fn find(spec: &SweepSpec, trials: &[Trials], level: Level) -> Vec<Basins> {
+    let groups = plan::comparable(spec, level);
+    let mut basins: Vec<Basins> = trials
+        .iter()
+        .map(|trials| Basins { labels: vec![None; trials.finished.len()], ambiguous: false })
+        .collect();
+    for group in 0..groups.iter().max().map_or(0, |last| last + 1) {
+        let points: Vec<Point> = trials
+            .iter()
+            .enumerate()
+            .filter(|(experiment, _)| groups[*experiment] == group)
+            .flat_map(|(experiment, trials)| points_of(experiment, trials, level))
+            .collect();
+        let (labels, unclear) = cluster(&points, level, spec);
+        for (point, label) in points.iter().zip(labels) {
+            let basins = &mut basins[point.experiment];
+            basins.labels[point.trial] = Some(label);
+            basins.ambiguous |= unclear[label as usize];
+        }
+    }
+    basins
+}
+
+fn points_of<'a>(
+    experiment: usize,
+    trials: &'a Trials<'a>,
+    level: Level,
+) -> impl Iterator<Item = Point<'a>> + 'a {
+    trials.finished.iter().enumerate().filter_map(move |(trial, finished)| {
+        let outcome = finished.outcome.filter(|outcome| trials.may_enter(outcome, level))?;
+        Some(Point { experiment, trial, outcome })
+    })
+}
+
+/// Numbers of the points' basins, and for each basin whether the tolerance leaves it unclear.
+fn cluster(points: &[Point], level: Level, spec: &SweepSpec) -> (Vec<u32>, Vec<bool>) {
+    let (sketches, tolerance): (Vec<&Sketch>, f64) = match level {
+        Level::Bits => {
+            let mut classes: Vec<u32> = (0..points.len() as u32).collect();
+            linkage::join_equal(&mut classes, |i| points[i].outcome.digest);
+            let labels = number(&classes);
+            let basins = labels.iter().max().map_or(0, |last| *last as usize + 1);
+            return (labels, vec![false; basins]);
+        }
+        Level::Raw => (points.iter().map(|p| &p.outcome.sketch_raw).collect(), spec.tolerances.raw),
+        Level::Function => {
+            (points.iter().map(|p| &p.outcome.sketch_function).collect(), spec.tolerances.function)
+        }
+    };
+    let link = |tolerance: f64| {
+        let mut classes = linkage::classes(&sketches, tolerance);
+        if level == Level::Raw {
+            // equal bits are the same point by definition
+            linkage::join_equal(&mut classes, |i| points[i].outcome.digest);
+        }
+        classes
+    };
+    let labels = number(&link(tolerance));
+    let unclear = unclear(&labels, &link(CLEAR_GAP * tolerance), &sketches, tolerance);
+    (labels, unclear)
+}
+
+/// Numbers classes from 0: the largest first, among equals the one whose first point comes first. Points are
+/// sorted by experiment and restart, so that neither arrival nor the class's own name matters.
+fn number(classes: &[u32]) -> Vec<u32> {
+    let mut sizes: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
+    for (point, class) in classes.iter().enumerate() {
+        sizes.entry(*class).or_insert((0, point)).0 += 1;
+    }
+    let mut ranked: Vec<(usize, usize, u32)> =
+        sizes.into_iter().map(|(class, (size, first))| (size, first, class)).collect();
+    ranked.sort_by_key(|&(size, first, _)| (std::cmp::Reverse(size), first));
+    let numbers: BTreeMap<u32, u32> =
+        ranked.iter().enumerate().map(|(number, (_, _, class))| (*class, number as u32)).collect();
+    classes.iter().map(|class| numbers[class]).collect()
+}
+
+/// For each basin: whether two of its points are further apart than the tolerance, or one of another basin is
+/// nearer than [`CLEAR_GAP`] tolerances, so that both are one class of `coarse`.
+fn unclear(labels: &[u32], coarse: &[u32], sketches: &[&Sketch], tolerance: f64) -> Vec<bool> {
+    let basins = labels.iter().max().map_or(0, |last| *last as usize + 1);
+    let mut boxes: Vec<Option<(Sketch, Sketch)>> = vec![None; basins];
+    let mut coarse_of = vec![0; basins];
+    for ((label, sketch), coarse) in labels.iter().zip(sketches).zip(coarse) {
+        let (low, high) = boxes[*label as usize].get_or_insert((**sketch, **sketch));
+        for (axis, value) in sketch.iter().enumerate() {
+            low[axis] = low[axis].min(*value);
+            high[axis] = high[axis].max(*value);
+        }
+        coarse_of[*label as usize] = *coarse;
+    }
+    let mut basins_in: BTreeMap<u32, u32> = BTreeMap::new();
+    for coarse in &coarse_of {
+        *basins_in.entry(*coarse).or_insert(0) += 1;
+    }
+    boxes
+        .iter()
+        .zip(&coarse_of)
+        .map(|(bounds, coarse)| {
+            // the largest distance of two points is the longest edge of their box: distance is by the largest axis
+            let wide = bounds.as_ref().is_some_and(|(low, high)| distance(high, low) > tolerance);
+            wide || basins_in[coarse] > 1
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn basins_are_numbered_by_size_then_by_first_point() {
+        assert_eq!(number(&[0, 1, 1, 3, 4, 4, 3, 3]), [3, 1, 1, 0, 2, 2, 0, 0]);
+        assert_eq!(number(&[]), Vec::<u32>::new());
+    }
+
+    #[test]
+    fn a_basin_is_unclear_when_wide_or_near() {
+        let at = |x: f64| {
+            let mut sketch = [0.0; crate::fingerprint::SKETCH_LENGTH];
+            sketch[3] = x;
+            sketch
+        };
+        let sketches = [at(0.0), at(0.5), at(20.0), at(29.0), at(100.0), at(101.0), at(102.0)];
+        let views: Vec<&Sketch> = sketches.iter().collect();
+        let fine = linkage::classes(&views, 1.0);
+        let labels = number(&fine);
+        assert_eq!(labels, [1, 1, 2, 3, 0, 0, 0]);
+        // 0 is a chain wider than the tolerance, 1 is clear, 2 and 3 are nine tolerances apart
+        assert_eq!(unclear(&labels, &linkage::classes(&views, 10.0), &views, 1.0), [true, false, true, true]);
+    }
+}

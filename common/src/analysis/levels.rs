@@ -1,0 +1,78 @@
+//! Where an experiment's trials end, at one level: its part of the report.
+
+use std::collections::BTreeMap;
+
+use super::agreement::Agreement;
+use super::basins::Basins;
+use super::report::{Basin, LevelReport, Number, OtherBasins, SamePair};
+use super::summary::median;
+use super::trials::Trials;
+use crate::limits;
+use crate::outcome::Outcome;
+
+/// The report of `trials` at one level.
+pub(crate) fn level_report(trials: &Trials, basins: &Basins, agreement: &Agreement) -> LevelReport {
+    let n = trials.n();
+    let listed = occupied(trials, basins);
+    let share = |count: u64| Number(count as f64 / n as f64);
+    let others = &listed[listed.len().min(limits::BASINS_PER_REPORT)..];
+    let others_count = others.iter().map(|basin| basin.count).sum();
+    LevelReport {
+        n,
+        basins_found: listed.len() as u64,
+        largest_share: (n > 0).then(|| share(listed.first().map_or(0, |basin| basin.count))),
+        same_pair: SamePair {
+            estimate: agreement.estimate.map(Number),
+            ci95: agreement.ci95.as_ref().ok().map(|ends| ends.map(Number)),
+            pairs_ci95: agreement.pairs_ci95.map(|ends| ends.map(Number)),
+            units: agreement.units,
+            reason: agreement.ci95.as_ref().err().cloned(),
+        },
+        coverage: None,
+        chao1: None,
+        more_restarts_for: None,
+        rarefaction: None,
+        ambiguous: basins.ambiguous,
+        others: (!others.is_empty()).then(|| OtherBasins {
+            basins: others.len() as u64,
+            count: others_count,
+            share: share(others_count),
+        }),
+        basins: listed.into_iter().take(limits::BASINS_PER_REPORT).collect(),
+    }
+}
+
+/// The basins in which trials of this experiment end, the most visited first.
+fn occupied(trials: &Trials, basins: &Basins) -> Vec<Basin> {
+    let n = trials.n();
+    let mut members: BTreeMap<u32, Vec<&Outcome>> = BTreeMap::new();
+    for (trial, label) in trials.finished.iter().zip(&basins.labels) {
+        if let Some((basin, outcome)) = label.zip(trial.outcome) {
+            members.entry(basin).or_default().push(outcome);
+        }
+    }
+    let mut listed: Vec<Basin> = members
+        .into_iter()
+        .map(|(basin, outcomes)| {
+            // ascending by restart: the first is the smallest
+            let representative = outcomes[0];
+            let mut losses: Vec<f64> = outcomes.iter().map(|outcome| loss(outcome)).collect();
+            losses.sort_by(f64::total_cmp);
+            Basin {
+                basin,
+                count: outcomes.len() as u64,
+                share: Number(outcomes.len() as f64 / n as f64),
+                loss_median: Number(median(&losses).unwrap_or(f64::NAN)),
+                certificate: representative.certificate().map(|c| c.name().to_owned()),
+                representative: representative.restart,
+            }
+        })
+        .collect();
+    listed.sort_by_key(|basin| (std::cmp::Reverse(basin.count), basin.basin));
+    listed
+}
+
+/// The loss at the point that is compared.
+fn loss(outcome: &Outcome) -> f64 {
+    outcome.polish.as_ref().map_or(outcome.loss_train, |polish| polish.loss)
+}

@@ -1,0 +1,339 @@
+//! The one text that identifies a sweep.
+//!
+//! Every default is written out, keys stand in a fixed order, floats in their shortest form that reads back
+//! the same, the grid is expanded, files are known by content. A table (`network`, `data`, `train`,
+//! `minima`) that all experiments share stands at the top; one that differs anywhere stands whole in each
+//! experiment. The text is a deterministic function of the spec and must never change between releases: the
+//! identity of every stored sweep hangs on it.
+
+use std::fmt::Write as _;
+
+use toml::Value;
+
+use super::model::*;
+use crate::init::{Bias, FanMode, Init, Kaiming, Nonlinearity, Scheme};
+
+/// Keys and values in the order in which they are written.
+type Entries = Vec<(&'static str, Value)>;
+
+/// What an experiment holds, as tables: what parameter paths are looked up in.
+pub(super) struct ExperimentTable {
+    own: Entries,
+    sections: [(&'static str, Entries); 4],
+}
+
+/// The canonical form of `spec`.
+pub(super) fn text(spec: &SweepSpec) -> String {
+    let tables: Vec<ExperimentTable> = spec.experiments.iter().map(experiment_table).collect();
+    let shared: [Option<&(&str, Entries)>; 4] = std::array::from_fn(|section| {
+        let first = &tables.first()?.sections[section];
+        tables.iter().all(|table| table.sections[section] == *first).then_some(first)
+    });
+    let mut text = String::new();
+    line(&mut text, "name", &string(spec.name.as_str()));
+    line(&mut text, "seed", &Value::Integer(i64::try_from(spec.seed).unwrap_or(i64::MAX)));
+    line(&mut text, "precision", &string(precision(spec.precision)));
+    for (name, entries) in shared[..3].iter().copied().flatten() {
+        header(&mut text, &format!("[{name}]"));
+        lines(&mut text, entries);
+    }
+    header(&mut text, "[minima]");
+    if let Some((_, entries)) = shared[3] {
+        lines(&mut text, entries);
+    }
+    line(&mut text, "tolerance_raw", &Value::Float(spec.tolerances.raw));
+    line(&mut text, "tolerance_function", &Value::Float(spec.tolerances.function));
+    for (experiment, table) in spec.experiments.iter().zip(&tables) {
+        header(&mut text, "[[experiment]]");
+        line(&mut text, "name", &string(experiment.name.as_str()));
+        lines(&mut text, &table.own);
+        let paths = experiment.parameters.iter().map(|parameter| string(&parameter.path)).collect();
+        line(&mut text, "parameters", &Value::Array(paths));
+        for (section, (name, entries)) in table.sections.iter().enumerate() {
+            if shared[section].is_none() {
+                header(&mut text, &format!("[experiment.{name}]"));
+                lines(&mut text, entries);
+            }
+        }
+    }
+    text
+}
+
+/// The tables of `experiment` with all defaults.
+pub(super) fn experiment_table(experiment: &Experiment) -> ExperimentTable {
+    let mut own = vec![("init", init(&experiment.init)), ("restarts", integer(experiment.restarts))];
+    own.extend(experiment.starts.map(|starts| ("starts", integer(starts))));
+    own.extend(experiment.orders.map(|orders| ("orders", integer(orders))));
+    let vary = experiment.vary.names().into_iter().map(string).collect();
+    own.push(("vary", Value::Array(vary)));
+    let sections = [
+        ("network", network(&experiment.network)),
+        ("data", data(&experiment.data)),
+        ("train", train(&experiment.train)),
+        ("minima", minima(&experiment.minima)),
+    ];
+    ExperimentTable { own, sections }
+}
+
+/// The value at a dotted path of an experiment.
+pub(super) fn look_up(table: &ExperimentTable, path: &str) -> Option<Value> {
+    let mut steps = path.split('.');
+    let first = steps.next()?;
+    let section = table.sections.iter().find(|(name, _)| *name == first);
+    let (entries, key) = match section {
+        Some((_, entries)) => (entries, steps.next()?),
+        None => (&table.own, first),
+    };
+    let (_, value) = entries.iter().find(|(name, _)| *name == key)?;
+    steps.try_fold(value, |value, step| value.get(step)).cloned()
+}
+
+fn network(network: &Network) -> Entries {
+    let layers = network.layers.iter().map(|&size| integer(size)).collect();
+    let activation = match network.activation {
+        Activation::Relu => "relu",
+        Activation::Tanh => "tanh",
+        Activation::Sigmoid => "sigmoid",
+        Activation::Identity => "identity",
+    };
+    vec![("kind", string("mlp")), ("layers", Value::Array(layers)), ("activation", string(activation))]
+}
+
+fn data(data: &Data) -> Entries {
+    let mut entries = match &data.source {
+        DataSource::Xor { encoding } => {
+            let encoding = match encoding {
+                XorEncoding::Signed => "signed",
+                XorEncoding::Binary => "binary",
+            };
+            vec![("dataset", string("xor")), ("encoding", string(encoding))]
+        }
+        DataSource::Moons { samples, noise } => vec![
+            ("dataset", string("moons")),
+            ("samples", integer(*samples)),
+            ("noise", Value::Float(*noise)),
+        ],
+        DataSource::Circles { samples, factor, noise } => vec![
+            ("dataset", string("circles")),
+            ("samples", integer(*samples)),
+            ("factor", Value::Float(*factor)),
+            ("noise", Value::Float(*noise)),
+        ],
+        DataSource::GaussMix { samples, classes, dims, radius } => vec![
+            ("dataset", string("gauss_mix")),
+            ("samples", integer(*samples)),
+            ("classes", integer(*classes)),
+            ("dims", integer(*dims)),
+            ("radius", Value::Float(*radius)),
+        ],
+        DataSource::Digits => vec![("dataset", string("digits"))],
+        DataSource::Iris => vec![("dataset", string("iris"))],
+        DataSource::File(file) => {
+            let mut entries = attachment(&file.features);
+            entries.push(("target", target(&file.target)));
+            entries
+        }
+    };
+    entries.push(("test_fraction", Value::Float(data.test_fraction)));
+    entries.push(("standardize", Value::Boolean(data.standardize)));
+    entries
+}
+
+fn target(target: &Target) -> Value {
+    match target {
+        Target::Column(name) => string(name),
+        Target::ColumnIndex(index) => Value::Integer(*index),
+        Target::File(file) => table(attachment(file)),
+    }
+}
+
+/// The last component of the path, and the digest if the file was read.
+fn attachment(file: &Attachment) -> Entries {
+    let name = file.path.rsplit('/').next().unwrap_or_default();
+    let mut entries = vec![("file", string(name))];
+    entries.extend(file.digest.map(|digest| ("digest", string(&digest.to_string()))));
+    entries
+}
+
+fn train(train: &Train) -> Entries {
+    let loss = match train.loss {
+        Loss::Mse => "mse",
+        Loss::CrossEntropy => "cross_entropy",
+        Loss::Logistic => "logistic",
+    };
+    let mut entries = vec![("loss", string(loss)), ("l2", Value::Float(train.l2))];
+    match train.optimizer {
+        Optimizer::Gd => entries.push(("optimizer", string("gd"))),
+        Optimizer::Sgd { momentum } => {
+            entries.push(("optimizer", string("sgd")));
+            entries.push(("momentum", Value::Float(momentum)));
+        }
+        Optimizer::Adam { beta1, beta2, eps } => {
+            entries.push(("optimizer", string("adam")));
+            entries.push(("betas", Value::Array(vec![Value::Float(beta1), Value::Float(beta2)])));
+            entries.push(("eps", Value::Float(eps)));
+        }
+    }
+    entries.push(("lr", Value::Float(train.lr)));
+    entries.push(match train.batch {
+        Batch::Full => ("batch", string("full")),
+        Batch::Size(rows) => ("batch", integer(rows)),
+    });
+    entries.push(match train.budget {
+        Budget::Epochs(epochs) => ("epochs", long(epochs)),
+        Budget::Steps(steps) => ("steps", long(steps)),
+    });
+    entries.push(("stop", stop(&train.stop)));
+    entries
+}
+
+fn stop(stop: &Stop) -> Value {
+    let rules = [("grad_norm", stop.grad_norm), ("loss", stop.loss), ("max_error", stop.max_error)];
+    table(rules.into_iter().filter_map(|(key, value)| Some((key, Value::Float(value?)))).collect())
+}
+
+fn minima(minima: &Minima) -> Entries {
+    let polish = match minima.polish {
+        PolishMode::Auto => string("auto"),
+        PolishMode::On => Value::Boolean(true),
+        PolishMode::Off => Value::Boolean(false),
+    };
+    vec![
+        ("polish", polish),
+        ("polish_max_steps", integer(minima.polish_max_steps)),
+        ("level", string(minima.level.name())),
+        ("same_at", Value::Float(minima.same_at)),
+        ("spread_at", Value::Float(minima.spread_at)),
+    ]
+}
+
+fn init(init: &Init) -> Value {
+    let mut entries = match &init.scheme {
+        Scheme::File(file) => return table(attachment(file)),
+        scheme => vec![("scheme", string(scheme.name()))],
+    };
+    match &init.scheme {
+        Scheme::Zeros | Scheme::TorchLinearDefault | Scheme::File(_) => {}
+        Scheme::Constant { value } => entries.push(("value", Value::Float(*value))),
+        Scheme::Uniform { low, high } => {
+            entries.extend([("low", Value::Float(*low)), ("high", Value::Float(*high))]);
+        }
+        Scheme::Normal { mean, std } => {
+            entries.extend([("mean", Value::Float(*mean)), ("std", Value::Float(*std))]);
+        }
+        Scheme::XavierUniform { gain } | Scheme::XavierNormal { gain } => {
+            entries.push(("gain", Value::Float(*gain)));
+        }
+        Scheme::KaimingUniform(parameters) | Scheme::KaimingNormal(parameters) => {
+            entries.extend(kaiming(*parameters));
+        }
+        Scheme::SymmetricDial { value, eps } => {
+            entries.extend([("value", Value::Float(*value)), ("eps", Value::Float(*eps))]);
+        }
+    }
+    entries.push(("bias", bias(init.bias)));
+    table(entries)
+}
+
+fn kaiming(parameters: Kaiming) -> Entries {
+    let mode = match parameters.mode {
+        FanMode::FanIn => "fan_in",
+        FanMode::FanOut => "fan_out",
+    };
+    let nonlinearity = match parameters.nonlinearity {
+        Nonlinearity::Linear => "linear",
+        Nonlinearity::Sigmoid => "sigmoid",
+        Nonlinearity::Tanh => "tanh",
+        Nonlinearity::Relu => "relu",
+    };
+    vec![("mode", string(mode)), ("nonlinearity", string(nonlinearity))]
+}
+
+fn bias(bias: Bias) -> Value {
+    match bias {
+        Bias::Zeros => string("zeros"),
+        Bias::Same => string("same"),
+        Bias::TorchDefault => string("torch_default"),
+        Bias::Constant(value) => table(vec![("constant", Value::Float(value))]),
+    }
+}
+
+fn precision(precision: Precision) -> &'static str {
+    match precision {
+        Precision::F32 => "f32",
+        Precision::F64 => "f64",
+    }
+}
+
+fn string(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+fn integer(value: u32) -> Value {
+    Value::Integer(value.into())
+}
+
+fn long(value: u64) -> Value {
+    Value::Integer(i64::try_from(value).unwrap_or(i64::MAX))
+}
+
+fn table(entries: Entries) -> Value {
+    Value::Table(entries.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+}
+
+fn header(text: &mut String, header: &str) {
+    let _ = writeln!(text, "\n{header}");
+}
+
+fn lines(text: &mut String, entries: &Entries) {
+    entries.iter().for_each(|(key, value)| line(text, key, value));
+}
+
+fn line(text: &mut String, key: &str, value: &Value) {
+    let _ = write!(text, "{key} = ");
+    write_value(text, value);
+    text.push('\n');
+}
+
+/// Writes a value on one line. Keys of inline tables stand in alphabetical order, whatever order `toml` keeps,
+/// but what a table is (`scheme`, `file`) comes first.
+fn write_value(text: &mut String, value: &Value) {
+    match value {
+        Value::String(value) => write_string(text, value),
+        Value::Integer(value) => drop(write!(text, "{value}")),
+        // Rust's shortest form that reads back the same, always with a point or an exponent
+        Value::Float(value) => drop(write!(text, "{value:?}")),
+        Value::Boolean(value) => drop(write!(text, "{value}")),
+        Value::Datetime(value) => drop(write!(text, "{value}")),
+        Value::Array(values) => {
+            text.push('[');
+            for (index, value) in values.iter().enumerate() {
+                text.push_str(if index > 0 { ", " } else { "" });
+                write_value(text, value);
+            }
+            text.push(']');
+        }
+        Value::Table(table) => {
+            let mut entries: Vec<(&String, &Value)> = table.iter().collect();
+            entries.sort_by_key(|(key, _)| (!matches!(key.as_str(), "scheme" | "file"), *key));
+            text.push('{');
+            for (index, (key, value)) in entries.into_iter().enumerate() {
+                let _ = write!(text, "{}{key} = ", if index > 0 { ", " } else { " " });
+                write_value(text, value);
+            }
+            text.push_str(if table.is_empty() { "}" } else { " }" });
+        }
+    }
+}
+
+fn write_string(text: &mut String, value: &str) {
+    text.push('"');
+    for c in value.chars() {
+        match c {
+            '"' | '\\' => text.extend(['\\', c]),
+            c if c.is_control() => drop(write!(text, "\\u{:04x}", u32::from(c))),
+            c => text.push(c),
+        }
+    }
+    text.push('"');
+}

@@ -1,0 +1,277 @@
+//! What must hold between keys, and what is legal but suspicious. Works on what was read, and asks the cell
+//! only where things are written.
+
+use super::diagnostic::{Diagnostics, Span};
+use super::model::*;
+use super::walk::Cell;
+use crate::init::{Bias, Scheme};
+use crate::{limits, plan};
+
+/// Looks at one experiment.
+pub(super) fn experiment(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
+    shape(experiment, cell, out);
+    loss(experiment, cell, out);
+    rows(experiment, cell, out);
+    minima(experiment, cell, out);
+    replication(experiment, cell, out);
+    variation(experiment, cell, out);
+    suspicious(experiment, cell, out);
+}
+
+/// Looks at the sweep as a whole.
+pub(super) fn sweep(spec: &SweepSpec, cells: &[Cell], out: &mut Diagnostics<'_>) {
+    let total = plan::trials(spec);
+    if total > limits::TRIALS_PER_SWEEP
+        && let Some(largest) = (0..cells.len()).max_by_key(|&index| spec.experiments[index].restarts)
+    {
+        let title = format!("a sweep may have at most {} trials", limits::TRIALS_PER_SWEEP);
+        let label = format!("all {} experiments together ask for {total}", cells.len());
+        out.error(cells[largest].place("restarts"), title, label);
+    }
+}
+
+/// Input and output widths against a built-in data set.
+fn shape(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
+    let Some(shape) = shape_of(&experiment.data.source) else { return };
+    let at = cell.place("network.layers");
+    let (inputs, outputs) = (experiment.network.inputs(), experiment.network.outputs());
+    if inputs != shape.inputs {
+        let title = format!("`layers` must start with {} for `{}`", shape.inputs, shape.name);
+        out.error(at, title, format!("this starts with {inputs}"));
+    }
+    let loss = experiment.train.loss;
+    if loss == Loss::Logistic && shape.classes > 2 {
+        let title = format!("`logistic` tells two classes apart, and `{}` has {}", shape.name, shape.classes);
+        out.error(cell.place("train.loss"), title, "use `cross_entropy`");
+        return;
+    }
+    // one output says which of two classes; otherwise each class has its own
+    let single = shape.classes == 2 && loss != Loss::CrossEntropy;
+    let one_each = loss != Loss::Logistic;
+    if !(single && outputs == 1 || one_each && outputs == shape.classes) {
+        let expected = match (single, one_each) {
+            (true, true) => format!("1 or {}", shape.classes),
+            (true, false) => "1".to_owned(),
+            (false, _) => shape.classes.to_string(),
+        };
+        let title =
+            format!("`layers` must end with {expected} for `{}` and `{}`", shape.name, loss_name(loss));
+        out.error(at, title, format!("this ends with {outputs}"));
+    }
+}
+
+/// Shape of a built-in data set.
+struct Shape {
+    name: &'static str,
+    inputs: u32,
+    classes: u32,
+}
+
+fn shape_of(source: &DataSource) -> Option<Shape> {
+    let (name, inputs, classes) = match source {
+        DataSource::Xor { .. } => ("xor", 2, 2),
+        DataSource::Moons { .. } => ("moons", 2, 2),
+        DataSource::Circles { .. } => ("circles", 2, 2),
+        DataSource::GaussMix { classes, dims, .. } => ("gauss_mix", *dims, *classes),
+        DataSource::Digits => ("digits", 64, 10),
+        DataSource::Iris => ("iris", 4, 3),
+        DataSource::File(_) => return None,
+    };
+    Some(Shape { name, inputs, classes })
+}
+
+fn loss_name(loss: Loss) -> &'static str {
+    match loss {
+        Loss::Mse => "mse",
+        Loss::CrossEntropy => "cross_entropy",
+        Loss::Logistic => "logistic",
+    }
+}
+
+/// What the loss needs where the data does not say it already.
+fn loss(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
+    let outputs = experiment.network.outputs();
+    let from_file = matches!(experiment.data.source, DataSource::File(_));
+    let at = cell.place("network.layers");
+    match experiment.train.loss {
+        Loss::CrossEntropy if from_file && outputs < 2 => {
+            let label = format!("this ends with {outputs}; for one output use `logistic`");
+            out.error(at, "`cross_entropy` needs at least 2 outputs", label);
+        }
+        Loss::Logistic if from_file && outputs != 1 => {
+            let label = format!("this ends with {outputs}; for several outputs use `cross_entropy`");
+            out.error(at, "`logistic` needs exactly 1 output", label);
+        }
+        _ => {}
+    }
+    if experiment.train.stop.max_error.is_some() && experiment.train.loss != Loss::Mse {
+        let label = "use `loss` or `grad_norm` here";
+        out.error(cell.place("train.stop.max_error"), "`max_error` is for `loss = \"mse\"` only", label);
+    }
+}
+
+/// Batch and budget against the rows, where their number is known.
+fn rows(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
+    let Some(rows) = plan::training_rows(&experiment.data) else { return };
+    if rows == 0 {
+        let at = cell.place("data.test_fraction");
+        out.error(at, "no row is left for training", "all rows go to the test set: make this smaller");
+        return;
+    }
+    if let Batch::Size(batch) = experiment.train.batch
+        && u64::from(batch) > rows
+    {
+        let title = format!("`batch` must be at most {rows}, the number of training rows");
+        out.error(cell.place("train.batch"), title, format!("this is {batch}; `\"full\"` takes all rows"));
+        return;
+    }
+    let most = limits::STEPS_PER_TRIAL;
+    if plan::updates(&experiment.train, rows).is_none_or(|updates| updates > most) {
+        let title = format!("a trial may have at most {most} updates");
+        out.error(cell.place("train.epochs"), title, format!("each epoch over {rows} rows has several"));
+    }
+}
+
+/// Polish and verdict.
+fn minima(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
+    let parameters = experiment.network.parameter_count();
+    let dense = limits::DENSE_HESSIAN_PARAMETERS;
+    if experiment.minima.polish == PolishMode::On && parameters > dense as u64 {
+        let title = format!("networks over {dense} parameters cannot be polished yet");
+        let label = format!("this one has {parameters}: use \"auto\" or false");
+        out.error(cell.place("minima.polish"), title, label);
+    }
+    let (same_at, spread_at) = (experiment.minima.same_at, experiment.minima.spread_at);
+    if same_at <= spread_at {
+        let title = format!("`same_at` must be above `spread_at`, which is {spread_at:?}");
+        out.error(
+            cell.place_of_any(&["minima.same_at", "minima.spread_at"]),
+            title,
+            format!("`same_at` is {same_at:?}"),
+        );
+    }
+    if experiment.vary.data && experiment.minima.level != Level::Function {
+        let title = "with `data` in `vary` only the level `function` can be used";
+        let label = format!(
+            "this is `{}`: points fitted to different data are different",
+            experiment.minima.level.name()
+        );
+        out.error(cell.place("minima.level"), title, label);
+    }
+}
+
+/// Starts, orders and restarts.
+fn replication(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
+    let Experiment { restarts, starts, orders, vary, .. } = experiment;
+    if let Some(starts) = *starts {
+        let at = cell.place("starts");
+        if vary.init {
+            let label = "remove it, or take `init` out of `vary`";
+            out.error(at, "`starts` shares starts, and `init` in `vary` draws a new one each time", label);
+        } else if starts > 1 && !experiment.init.is_random() {
+            let title = format!("`{}` has nothing random: it has one start", experiment.init.scheme.name());
+            out.error(at, title, format!("this is {starts}; remove it"));
+        } else if starts > *restarts {
+            let title = format!("`starts` must be at most `restarts`, which is {restarts}");
+            out.error(at, title, format!("this is {starts}: some starts would never be used"));
+        } else if starts > 1 {
+            starts_for_an_interval(starts, *restarts, at, out);
+        }
+    }
+    if let Some(orders) = *orders {
+        let at = cell.place("orders");
+        if !vary.order {
+            let label = "add `\"order\"` to `vary`, or remove this";
+            out.error(at, "`orders` needs `order` in `vary`", label);
+        } else if !vary.init && !vary.data {
+            crossed(*restarts, starts.unwrap_or(1), orders, cell, out);
+        }
+    }
+}
+
+/// Restarts against the cells of a crossed design.
+fn crossed(restarts: u32, starts: u32, orders: u32, cell: &Cell, out: &mut Diagnostics<'_>) {
+    let cells = u64::from(starts) * u64::from(orders);
+    let label = format!("{starts} starts × {orders} orders are {cells} different trials");
+    if u64::from(restarts) > cells {
+        let title = "some restarts would repeat others bit for bit and count as agreement";
+        out.error(cell.place("restarts"), title, label);
+    } else if u64::from(restarts) < cells {
+        out.warn(cell.place("restarts"), "not every start meets every order", label);
+    }
+}
+
+fn starts_for_an_interval(starts: u32, restarts: u32, at: Span, out: &mut Diagnostics<'_>) {
+    if starts < 5 {
+        let label = "with fewer than 5 starts the report has an estimate but no interval";
+        out.warn(at, format!("{starts} starts are few"), label);
+    } else if restarts / starts < 2 {
+        let label =
+            format!("{restarts} restarts on {starts} starts: an interval needs 2 restarts for each start");
+        out.warn(at, "some starts are trained only once", label);
+    } else if !restarts.is_multiple_of(starts) {
+        let label = format!("{restarts} restarts on {starts} starts: some starts get one restart more");
+        out.warn(at, "`restarts` is not a multiple of `starts`", label);
+    }
+}
+
+/// What varies without an effect.
+fn variation(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
+    let at = cell.place("vary");
+    let vary = experiment.vary;
+    if vary == VarySet::default() {
+        let label = "this checks determinism; it says nothing about where training ends";
+        out.warn(at, "nothing varies: all restarts of a start will be identical", label);
+        return;
+    }
+    let alone = if plan::can_vary(experiment) {
+        "remove it: only the rest of `vary` has an effect"
+    } else {
+        "nothing else varies: all restarts of a start will be identical"
+    };
+    if vary.order && !plan::order_matters(experiment) {
+        out.warn(at, "`order` cannot matter when `batch = \"full\"`", alone);
+    }
+    if vary.init && !plan::init_matters(experiment) {
+        let title = format!("`init` cannot vary: `{}` has nothing random", experiment.init.scheme.name());
+        out.warn(at, title, alone);
+    }
+    if vary.data && !plan::data_matters(experiment) {
+        let title = "`data` cannot vary: this data has no noise and no random split";
+        out.warn(at, title, alone);
+    }
+}
+
+/// Legal, but rarely meant.
+fn suspicious(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
+    if let (Batch::Size(batch), Some(rows)) = (experiment.train.batch, plan::training_rows(&experiment.data))
+        && u64::from(batch) == rows
+        && experiment.vary.order
+    {
+        let title = format!("`batch = {batch}` takes all rows at once");
+        out.warn(cell.place("train.batch"), title, "`order` then changes nothing but rounding");
+    }
+    if experiment.restarts < 5 {
+        let label = "below 5 restarts the report has no interval";
+        out.warn(cell.place("restarts"), format!("{} restarts are few", experiment.restarts), label);
+    }
+    if experiment.train.lr >= 10.0 {
+        let label = format!("this is {:?}: training will probably diverge", experiment.train.lr);
+        out.warn(cell.place("train.lr"), "`lr` is unusually large", label);
+    }
+    let hidden = &experiment.network.layers[1..experiment.network.layers.len() - 1];
+    let equal = match experiment.init.scheme {
+        Scheme::Constant { .. } | Scheme::Zeros => experiment.init.bias != Bias::TorchDefault,
+        Scheme::SymmetricDial { eps, .. } => eps == 0.0 && experiment.init.bias != Bias::TorchDefault,
+        _ => false,
+    };
+    if equal && hidden.iter().any(|&units| units > 1) {
+        let label = "the units of a hidden layer start equal and stay equal: it acts like a single unit";
+        out.warn(cell.place("init"), "this start breaks no symmetry", label);
+    }
+    if experiment.train.loss == Loss::CrossEntropy && experiment.train.l2 == 0.0 {
+        let label =
+            "if the data can be separated, the loss has no minimum at finite weights; try `l2 = 1e-4`";
+        out.warn(cell.place("train.loss"), "`cross_entropy` without `l2`", label);
+    }
+}

@@ -1,0 +1,182 @@
+//! Every key that a spec may hold, and those that a later version will: one place to look when a key is added.
+
+/// The keys of one table.
+pub(super) struct Keys {
+    /// Legal now.
+    pub(super) known: &'static [&'static str],
+    /// Planned: refused by name, never ignored.
+    pub(super) later: &'static [&'static str],
+}
+
+/// Tables that an experiment may override.
+pub(super) const SECTIONS: [&str; 4] = ["network", "data", "train", "minima"];
+
+/// Keys of the top level.
+pub(super) const TOP: Keys = Keys {
+    known: &["name", "seed", "precision", "network", "data", "train", "minima", "grid", "experiment"],
+    later: &["measure", "stop_when", "audit", "trainer", "barriers"],
+};
+
+/// Keys of `[network]`.
+pub(super) const NETWORK: Keys = Keys {
+    known: &["kind", "layers", "activation"],
+    later: &["output_activation", "inputs", "units", "output", "scale"],
+};
+
+/// Keys of `[data]`.
+pub(super) const DATA: Keys = Keys {
+    known: &[
+        "dataset",
+        "encoding",
+        "samples",
+        "noise",
+        "factor",
+        "classes",
+        "dims",
+        "radius",
+        "file",
+        "digest",
+        "target",
+        "test_fraction",
+        "standardize",
+    ],
+    later: &["x", "y", "teacher_units", "label_noise"],
+};
+
+/// Keys of `[data]` that say where rows come from; the others say what is done with them.
+pub(super) const DATA_SOURCE: &[&str] = &[
+    "dataset", "encoding", "samples", "noise", "factor", "classes", "dims", "radius", "file", "digest",
+    "target",
+];
+
+/// Keys of `[train]`.
+pub(super) const TRAIN: Keys = Keys {
+    known: &["loss", "l2", "optimizer", "momentum", "betas", "eps", "lr", "batch", "epochs", "steps", "stop"],
+    later: &["nesterov", "alpha", "weight_decay", "schedule", "warmup", "fork", "perturb", "shuffle"],
+};
+
+/// Keys of `[train]` that belong to an optimiser.
+pub(super) const OPTIMIZER: &[&str] = &["momentum", "betas", "eps"];
+
+/// Keys of `train.stop`.
+pub(super) const STOP: Keys = Keys { known: &["grad_norm", "loss", "max_error"], later: &["patience"] };
+
+/// Keys of an experiment's `minima`.
+pub(super) const EXPERIMENT_MINIMA: Keys = Keys {
+    known: &["polish", "polish_max_steps", "level", "same_at", "spread_at"],
+    later: &["tolerance_canonical", "connected"],
+};
+
+/// Keys of the sweep's `[minima]`: one clustering for all experiments, so the tolerances stand only here.
+pub(super) const MINIMA: Keys = Keys {
+    known: &[
+        "polish",
+        "polish_max_steps",
+        "level",
+        "same_at",
+        "spread_at",
+        "tolerance_raw",
+        "tolerance_function",
+    ],
+    later: &["tolerance_canonical", "connected"],
+};
+
+/// Keys of `[[experiment]]`.
+pub(super) const EXPERIMENT: Keys = Keys {
+    known: &[
+        "name",
+        "init",
+        "restarts",
+        "starts",
+        "orders",
+        "vary",
+        "parameters",
+        "network",
+        "data",
+        "train",
+        "minima",
+    ],
+    later: &["fork", "perturb", "shuffle", "stop_when", "audit", "measure", "trainer"],
+};
+
+/// Keys of `init = { … }`.
+pub(super) const INIT: Keys = Keys {
+    known: &[
+        "scheme",
+        "value",
+        "low",
+        "high",
+        "mean",
+        "std",
+        "gain",
+        "mode",
+        "nonlinearity",
+        "eps",
+        "file",
+        "digest",
+        "bias",
+    ],
+    later: &["perturb", "scale"],
+};
+
+/// Keys of `init` that belong to a scheme.
+pub(super) const SCHEME: &[&str] =
+    &["value", "low", "high", "mean", "std", "gain", "mode", "nonlinearity", "eps", "digest"];
+
+/// Init schemes of a later version.
+pub(super) const LATER_SCHEMES: &[&str] =
+    &["truncated_normal", "lecun_normal", "lecun_uniform", "orthogonal", "identity", "hadamard", "dct"];
+
+/// Data sets of a later version.
+pub(super) const LATER_DATASETS: &[&str] = &[
+    "parity",
+    "noisy_xor",
+    "two_spirals",
+    "teacher_student",
+    "teacher_stream",
+    "teacher_population",
+    "sphere_random",
+    "wine",
+    "breast_cancer",
+    "preimage",
+];
+
+/// Keys that lose their meaning in the table `section` when an override sets `key`: another data set has
+/// other parameters, another optimiser too, and `epochs` and `steps` exclude each other.
+pub(super) fn rivals(section: &str, key: &str) -> &'static [&'static str] {
+    match (section, key) {
+        ("data", "dataset" | "file") => DATA_SOURCE,
+        ("train", "optimizer") => OPTIMIZER,
+        ("train", "epochs") => &["steps"],
+        ("train", "steps") => &["epochs"],
+        ("init", "scheme" | "file") => &[
+            "scheme",
+            "file",
+            "value",
+            "low",
+            "high",
+            "mean",
+            "std",
+            "gain",
+            "mode",
+            "nonlinearity",
+            "eps",
+            "digest",
+        ],
+        _ => &[],
+    }
+}
+
+/// The table in which `key` is legal, if it was written in the wrong one.
+pub(super) fn home(key: &str) -> Option<&'static str> {
+    let homes: [(&Keys, &str); 7] = [
+        (&TOP, "the top of the file"),
+        (&NETWORK, "`[network]`"),
+        (&TRAIN, "`[train]`"),
+        (&MINIMA, "`[minima]`"),
+        (&EXPERIMENT, "an `[[experiment]]`"),
+        (&DATA, "`[data]`"),
+        (&STOP, "`stop = { … }`"),
+    ];
+    homes.into_iter().find(|(keys, _)| keys.known.contains(&key)).map(|(_, home)| home)
+}

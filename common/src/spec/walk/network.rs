@@ -1,0 +1,56 @@
+//! `[network]`.
+
+use super::reader::{Mode, Reader, integer, wrong_type};
+use crate::limits;
+use crate::spec::diagnostic::{Diagnostics, Span};
+use crate::spec::document::{Table, Value};
+use crate::spec::keys;
+use crate::spec::model::{Activation, Network};
+
+const ACTIVATIONS: [(&str, Activation); 4] = [
+    ("relu", Activation::Relu),
+    ("tanh", Activation::Tanh),
+    ("sigmoid", Activation::Sigmoid),
+    ("identity", Activation::Identity),
+];
+
+/// Reads the table `network`.
+pub(super) fn read(table: &Table, at: Span, mode: Mode, out: &mut Diagnostics<'_>) -> Option<Network> {
+    let mut reader = Reader::new("`[network]`", table, at, mode, out);
+    reader.keys(&keys::NETWORK);
+    let kind = reader.choice("kind", &[("mlp", ())], &["relu_sum"], Some(()));
+    let layers = layers(&mut reader);
+    // a network without a hidden layer has nothing to activate
+    let default = layers.as_ref().is_some_and(|layers| layers.len() == 2).then_some(Activation::Identity);
+    let activation = reader.choice("activation", &ACTIVATIONS, &["leaky_relu", "gelu"], default);
+    kind?;
+    Some(Network { layers: layers?, activation: activation? })
+}
+
+fn layers(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<u32>> {
+    let entry = reader.required("layers", "sizes from input to output, for instance `layers = [2, 8, 1]`")?;
+    let Value::Array(items) = &entry.node.value else {
+        return wrong_type(entry, "a list of whole numbers", reader.out());
+    };
+    if !(2..=limits::LAYERS).contains(&items.len()) {
+        let title = format!("`layers` must list from 2 to {} sizes", limits::LAYERS);
+        reader.out().error(entry.node.at, title, format!("this lists {}", items.len()));
+        return None;
+    }
+    let widest = u64::from(limits::LAYER_WIDTH);
+    let sizes: Vec<Option<u32>> = items
+        .iter()
+        .map(|item| {
+            integer(item, "layers", 1, widest, reader.out()).and_then(|size| u32::try_from(size).ok())
+        })
+        .collect();
+    let layers: Vec<u32> = sizes.into_iter().collect::<Option<_>>()?;
+    let network = Network { layers, activation: Activation::Identity };
+    let parameters = network.parameter_count();
+    if parameters > limits::PARAMETERS {
+        let title = format!("a network may have at most {} parameters", limits::PARAMETERS);
+        reader.out().error(entry.node.at, title, format!("this has {parameters}"));
+        return None;
+    }
+    Some(network.layers)
+}
