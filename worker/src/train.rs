@@ -1,15 +1,80 @@
 //! One trial from start to outcome: pure, no clock, no global generator.
 
+mod descent;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use seedsweep_common::digest::Digest;
+use seedsweep_common::fingerprint::{ParameterDigest, SKETCH_LENGTH};
 use seedsweep_common::id::ExperimentIndex;
-use seedsweep_common::outcome::Outcome;
-use seedsweep_common::spec::SweepSpec;
+use seedsweep_common::init::Scheme;
+use seedsweep_common::outcome::{Outcome, StopReason};
+use seedsweep_common::spec::{
+    Attachment, Batch, DataSource, Experiment, Loss, PolishMode, Precision, SweepSpec, Target,
+};
+use seedsweep_common::{limits, plan};
 
-use crate::nn::data::{DataError, Files};
+use crate::minima::{self, Probes, Problem};
+use crate::nn::data::{self, DataError, Dataset, Files, Labels, Rows, npy};
+use crate::nn::init::{self, StartError};
+use crate::nn::network::{self, Network, Pass, SquaredNorm, Workspace};
+use crate::nn::order::Order;
+use crate::nn::scalar::Scalar;
+use descent::{Cancelled, Descent, Stopped, look};
+
+/// Largest product of parameters and training rows at which `polish = "auto"` polishes: a step costs about as much
+/// as an epoch, and there may be thousands.
+const AUTO_POLISH_WORK: u64 = 200_000;
 
 /// An experiment with its data built, shared by all slots.
-pub struct Prepared {}
+#[derive(Debug)]
+pub struct Prepared {
+    experiment: Experiment,
+    seed: u64,
+    precision: Precision,
+    network: Network,
+    /// The data of `data` stream 0: of every restart, unless `data` varies.
+    dataset: Dataset,
+    /// Common to all restarts, so that their sketches compare even where `data` varies.
+    probes: Probes,
+    /// Values of the start file; empty without one.
+    start: Vec<f64>,
+    /// Content of the data files by digest, where restarts split them anew; empty elsewhere.
+    files: HashMap<Digest, Arc<[u8]>>,
+}
+
+/// Why an experiment cannot be trained.
+#[derive(Debug, thiserror::Error)]
+pub enum PrepareError {
+    /// The sweep has no such experiment.
+    #[error("the sweep has {experiments} experiments, but number {asked} (counted from 0) was asked for")]
+    NoSuchExperiment {
+        /// The number asked for.
+        asked: u32,
+        /// How many there are.
+        experiments: usize,
+    },
+    /// Its data could not be built.
+    #[error(transparent)]
+    Data(#[from] DataError),
+    /// Its start file does not fit.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Batches of no rows, or larger than the data.
+    #[error(
+        "train.batch is {batch}, but there are {rows} rows to train on; 1 to {rows} or \"full\" is allowed"
+    )]
+    Batch {
+        /// Rows per update.
+        batch: u32,
+        /// Training rows.
+        rows: usize,
+    },
+}
 
 /// Why a trial gave no outcome.
 #[derive(Debug, thiserror::Error)]
@@ -22,19 +87,329 @@ pub enum TrainError {
     Data(#[from] DataError),
 }
 
+impl From<Cancelled> for TrainError {
+    fn from(_: Cancelled) -> Self {
+        Self::Cancelled
+    }
+}
+
 impl Prepared {
     /// Builds what all trials of `experiment` share and checks that data, network, loss and start fit together.
     pub fn new(
-        _spec: &SweepSpec,
-        _experiment: ExperimentIndex,
-        _files: Files<'_>,
-    ) -> Result<Self, DataError> {
-        unimplemented!()
+        spec: &SweepSpec,
+        experiment: ExperimentIndex,
+        files: Files<'_>,
+    ) -> Result<Self, PrepareError> {
+        let chosen = spec.experiments.get(experiment.0 as usize);
+        let chosen = chosen.ok_or(PrepareError::NoSuchExperiment {
+            asked: experiment.0,
+            experiments: spec.experiments.len(),
+        })?;
+        let dataset = data::load(&chosen.data, &chosen.network, chosen.train.loss, spec.seed, 0, files)?;
+        let network = Network::new(&chosen.network);
+        let start = match &chosen.init.scheme {
+            Scheme::File(file) => {
+                let content = content(file, files)?;
+                let values = npy::vector(&file.path, &content)?;
+                init::check_start(&file.path, &values, &network)?;
+                values
+            }
+            _ => Vec::new(),
+        };
+        let mut kept = HashMap::new();
+        if plan::data_matters(chosen) {
+            for file in data_files(&chosen.data.source) {
+                kept.extend(file.digest.zip(Some(content(file, files)?)));
+            }
+        }
+        Self { files: kept, start, ..Self::with_dataset(spec, chosen, network, dataset) }.checked()
     }
 
-    /// Trains restart `restart`: start, training, polish, certificate, fingerprint. `cancelled` is looked at often
-    /// enough for an answer within a second.
-    pub fn train(&self, _restart: u32, _cancelled: &AtomicBool) -> Result<Outcome, TrainError> {
-        unimplemented!()
+    /// An experiment on data that is already built.
+    fn with_dataset(spec: &SweepSpec, experiment: &Experiment, network: Network, dataset: Dataset) -> Self {
+        Self {
+            probes: Probes::new(&network, &dataset),
+            experiment: experiment.clone(),
+            seed: spec.seed,
+            precision: spec.precision,
+            network,
+            dataset,
+            start: Vec::new(),
+            files: HashMap::new(),
+        }
+    }
+
+    fn checked(self) -> Result<Self, PrepareError> {
+        let rows = self.dataset.train.features.nrows();
+        match self.experiment.train.batch {
+            Batch::Size(batch) if !(1..=rows).contains(&(batch as usize)) => {
+                Err(PrepareError::Batch { batch, rows })
+            }
+            _ => Ok(self),
+        }
+    }
+
+    /// Trains restart `restart`: start, training, polish, certificate, fingerprint. `cancelled` is looked at after
+    /// each piece of at most some ten million multiplications, so that an answer comes within a second.
+    pub fn train(&self, restart: u32, cancelled: &AtomicBool) -> Result<Outcome, TrainError> {
+        if plan::data_matters(&self.experiment) {
+            let stream = plan::streams(&self.experiment, restart).data;
+            let Experiment { data, network, train, .. } = &self.experiment;
+            let files = |digest| self.files.get(&digest).cloned();
+            let dataset = data::load(data, network, train.loss, self.seed, stream, &files)?;
+            return self.train_on(&dataset, restart, cancelled);
+        }
+        self.train_on(&self.dataset, restart, cancelled)
+    }
+
+    fn train_on(
+        &self,
+        dataset: &Dataset,
+        restart: u32,
+        cancelled: &AtomicBool,
+    ) -> Result<Outcome, TrainError> {
+        let trained = match self.precision {
+            Precision::F32 => self.descend::<f32>(dataset, restart, cancelled)?,
+            Precision::F64 => self.descend::<f64>(dataset, restart, cancelled)?,
+        };
+        let Trained { stopped, theta, train, test } = trained;
+        let digest = digest(self.precision, &theta);
+        if stopped.reason == StopReason::Diverged {
+            return Ok(diverged(restart, stopped.steps, digest, &train, test.as_ref()));
+        }
+        let grad_norm = self.grad_norm(dataset, &theta, cancelled)?;
+        let problem = Problem {
+            network: &self.network,
+            dataset,
+            loss: self.experiment.train.loss,
+            l2: self.experiment.train.l2,
+            polish: self.polish_budget(dataset),
+            probes: &self.probes,
+        };
+        let finish = minima::finish(&problem, &theta, cancelled).ok_or(TrainError::Cancelled)?;
+        Ok(Outcome {
+            restart,
+            stop_reason: stopped.reason,
+            steps: stopped.steps,
+            loss_train: train.loss,
+            loss_test: test.as_ref().map(|test| test.loss),
+            accuracy_train: train.accuracy,
+            accuracy_test: test.and_then(|test| test.accuracy),
+            grad_norm,
+            digest,
+            polish: finish.polish,
+            sketch_raw: finish.sketch_raw,
+            sketch_function: finish.sketch_function,
+        })
+    }
+
+    /// Start, updates, stop and what the network scores there, in the training precision.
+    fn descend<S: Scalar>(
+        &self,
+        dataset: &Dataset,
+        restart: u32,
+        cancelled: &AtomicBool,
+    ) -> Result<Trained, Cancelled> {
+        let streams = plan::streams(&self.experiment, restart);
+        let settings = &self.experiment.train;
+        let rows = RoundedRows::<S>::new(&dataset.train);
+        let start = init::sample(&self.experiment.init, &self.network, self.seed, streams.init, &self.start);
+        let start = start.into_iter().map(S::from_f64).collect();
+        let order = Order::new(dataset.train.features.nrows(), self.seed, streams.order);
+        let mut descent = Descent::new(&self.network, settings, rows.as_batch(), start, cancelled);
+        let mut stopped = descent.run(order)?;
+        let theta = descent.theta;
+
+        let evaluation = Evaluation { network: &self.network, loss: settings.loss, cancelled };
+        let train = evaluation.score(&theta, &rows.as_batch(), settings.l2, dataset.labels)?;
+        let test = match dataset.test.features.nrows() {
+            0 => None,
+            _ => {
+                let rows = RoundedRows::<S>::new(&dataset.test);
+                Some(evaluation.score(&theta, &rows.as_batch(), 0.0, dataset.labels)?)
+            }
+        };
+        if !train.loss.is_finite() {
+            stopped.reason = StopReason::Diverged;
+        }
+        Ok(Trained { stopped, theta: theta.into_iter().map(S::to_f64).collect(), train, test })
+    }
+
+    /// Euclidean norm of the full-batch gradient at `theta`, in f64.
+    fn grad_norm(&self, dataset: &Dataset, theta: &[f64], cancelled: &AtomicBool) -> Result<f64, Cancelled> {
+        let rows = RoundedRows::<f64>::new(&dataset.train);
+        let batch = rows.as_batch();
+        let mut workspace = self.network.workspace();
+        let mut gradient = vec![0.0; theta.len()];
+        let lanes = workspace.lanes();
+        let mut pass = Pass::new(&self.network, theta, &batch, self.experiment.train.loss, &mut workspace);
+        while pass.add_piece(false, Some(&mut gradient)) {
+            look(cancelled)?;
+        }
+        pass.finish_gradient(self.experiment.train.l2, &mut gradient);
+        Ok(lanes.run(SquaredNorm { values: &gradient }).sqrt())
+    }
+
+    fn polish_budget(&self, dataset: &Dataset) -> Option<u32> {
+        let minima = &self.experiment.minima;
+        let parameters = self.network.parameter_count();
+        let work = parameters as u64 * dataset.train.features.nrows() as u64;
+        let on = match minima.polish {
+            PolishMode::On => true,
+            PolishMode::Off => false,
+            PolishMode::Auto => work <= AUTO_POLISH_WORK && parameters <= limits::DENSE_HESSIAN_PARAMETERS,
+        };
+        on.then_some(minima.polish_max_steps)
+    }
+}
+
+/// The files that a data source reads.
+fn data_files(source: &DataSource) -> Vec<&Attachment> {
+    match source {
+        DataSource::File(file) => match &file.target {
+            Target::File(target) => vec![&file.features, target],
+            Target::Column(_) | Target::ColumnIndex(_) => vec![&file.features],
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn content(file: &Attachment, files: Files<'_>) -> Result<Arc<[u8]>, DataError> {
+    let found = file.digest.and_then(files);
+    found.ok_or_else(|| DataError::NotAtHand { file: file.path.clone() })
+}
+
+/// A network where training left it.
+struct Trained {
+    stopped: Stopped,
+    /// The parameters, widened exactly.
+    theta: Vec<f64>,
+    train: Score,
+    test: Option<Score>,
+}
+
+/// How well a network does on some rows.
+struct Score {
+    loss: f64,
+    /// `None` for regression.
+    accuracy: Option<f64>,
+}
+
+/// Rows in the training precision, each value rounded once.
+struct RoundedRows<S> {
+    features: Vec<S>,
+    targets: Vec<S>,
+}
+
+impl<S: Scalar> RoundedRows<S> {
+    fn new(rows: &Rows) -> Self {
+        Self {
+            features: rows.features.iter().map(|&value| S::from_f64(value)).collect(),
+            targets: rows.targets.iter().map(|&value| S::from_f64(value)).collect(),
+        }
+    }
+
+    fn as_batch(&self) -> network::Batch<'_, S> {
+        network::Batch { features: &self.features, targets: &self.targets }
+    }
+}
+
+struct Evaluation<'a> {
+    network: &'a Network,
+    loss: Loss,
+    cancelled: &'a AtomicBool,
+}
+
+impl Evaluation<'_> {
+    /// Mean loss with `l2` and share of rows classified right.
+    fn score<S: Scalar>(
+        &self,
+        theta: &[S],
+        rows: &network::Batch<'_, S>,
+        l2: f64,
+        labels: Labels,
+    ) -> Result<Score, Cancelled> {
+        let width = self.network.output_width();
+        let mut workspace: Workspace<S> = self.network.workspace();
+        let mut pass = Pass::new(self.network, theta, rows, self.loss, &mut workspace);
+        let mut right = 0_usize;
+        loop {
+            let more = pass.add_piece(true, None);
+            let (outputs, targets) = pass.last_piece();
+            let pairs = outputs.chunks_exact(width).zip(targets.chunks_exact(width));
+            right += pairs.filter(|(f, y)| is_right(labels, self.loss, f, y)).count();
+            look(self.cancelled)?;
+            if !more {
+                break;
+            }
+        }
+        let count = rows.targets.len() / width;
+        let accuracy = (labels != Labels::Regression).then(|| right as f64 / count as f64);
+        Ok(Score { loss: pass.finish_loss(l2).to_f64(), accuracy })
+    }
+}
+
+/// Whether a row's outputs name the class of its targets: the largest output (the first of equal ones), or the side
+/// of the threshold between two classes on which the output lies (the threshold itself counts as the lower class).
+fn is_right<S: Scalar>(labels: Labels, loss: Loss, outputs: &[S], targets: &[S]) -> bool {
+    let above = |values: &[S], threshold: f64| values[0].to_f64() > threshold;
+    match (labels, loss) {
+        (Labels::Regression, _) => false,
+        (Labels::OneHot, _) => largest(outputs) == largest(targets),
+        (Labels::Signed, _) => above(outputs, 0.0) == above(targets, 0.0),
+        // the logistic output is a logit
+        (Labels::Binary, Loss::Logistic) => above(outputs, 0.0) == above(targets, 0.5),
+        (Labels::Binary, _) => above(outputs, 0.5) == above(targets, 0.5),
+    }
+}
+
+fn largest<S: Scalar>(values: &[S]) -> usize {
+    let mut largest = 0;
+    for (i, value) in values.iter().enumerate() {
+        if value.gt(values[largest]) {
+            largest = i;
+        }
+    }
+    largest
+}
+
+/// First 16 bytes of BLAKE3 over the parameters' bytes in the training precision; every NaN counts as the same one,
+/// because its sign and payload differ between machines.
+fn digest(precision: Precision, theta: &[f64]) -> ParameterDigest {
+    let mut hasher = blake3::Hasher::new();
+    for &value in theta {
+        match precision {
+            Precision::F32 if value.is_nan() => hasher.update(&f32::NAN.to_le_bytes()),
+            Precision::F64 if value.is_nan() => hasher.update(&f64::NAN.to_le_bytes()),
+            Precision::F32 => hasher.update(&(value as f32).to_le_bytes()),
+            Precision::F64 => hasher.update(&value.to_le_bytes()),
+        };
+    }
+    let mut digest = ParameterDigest::default();
+    hasher.finalize_xof().fill(&mut digest);
+    digest
+}
+
+/// What a diverged trial leaves: where it was, and NaN for what has no meaning there.
+fn diverged(
+    restart: u32,
+    steps: u64,
+    digest: ParameterDigest,
+    train: &Score,
+    test: Option<&Score>,
+) -> Outcome {
+    Outcome {
+        restart,
+        stop_reason: StopReason::Diverged,
+        steps,
+        loss_train: f64::NAN,
+        loss_test: test.map(|_| f64::NAN),
+        accuracy_train: train.accuracy.map(|_| f64::NAN),
+        accuracy_test: test.and_then(|test| test.accuracy).map(|_| f64::NAN),
+        grad_norm: f64::NAN,
+        digest,
+        polish: None,
+        sketch_raw: [f64::NAN; SKETCH_LENGTH],
+        sketch_function: [f64::NAN; SKETCH_LENGTH],
     }
 }

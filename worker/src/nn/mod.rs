@@ -1,3 +1,12 @@
 //! Networks in arithmetic: data, starts, layers, losses, optimisers. Pure: knows nothing of leases, gRPC or disks.
 
 pub mod data;
+pub mod functions;
+pub mod init;
+pub mod lane;
+pub mod layer;
+pub mod loss;
+pub mod network;
+pub mod optimizer;
+pub mod order;
+pub mod scalar;

@@ -1,0 +1,152 @@
+use ndarray::{Axis, array};
+use seedsweep_common::digest::Digest;
+
+use super::*;
+
+fn table(source: &DataSource) -> Table {
+    generate(source, 2026, 0).unwrap()
+}
+
+fn classes(table: &Table) -> &[usize] {
+    match &table.targets {
+        Targets::Classes { of_row, .. } => of_row,
+        Targets::Numbers(_) => panic!("built-in data sets have classes"),
+    }
+}
+
+/// Within 4e-16: NumPy's π is rounded, ours is not.
+fn assert_rows(table: &Table, expected: &[(usize, [f64; 2])]) {
+    for &(row, point) in expected {
+        for (found, expected) in table.features.row(row).iter().zip(point) {
+            assert!((found - expected).abs() <= 4e-16, "row {row}: {found} instead of {expected}");
+        }
+    }
+}
+
+#[test]
+fn moons_are_scikit_learns() {
+    // scikit-learn 1.9.1: X, y = make_moons(64, shuffle=False); X[[0, 1, 17, 31, 32, 33, 50, 63]]
+    let expected = [
+        (0, [1.0, 0.0]),
+        (1, [0.9948693233918952, 0.10116832198743217]),
+        (17, [-0.1514277775045766, 0.9884683243281114]),
+        (31, [-1.0, 1.2246467991473532e-16]),
+        (32, [0.0, 0.5]),
+        (33, [0.005130676608104845, 0.3988316780125678]),
+        (50, [1.2506525322587203, -0.4680771188662043]),
+        (63, [2.0, 0.4999999999999999]),
+    ];
+    let moons = table(&DataSource::Moons { samples: 64, noise: 0.0 });
+    assert_eq!(moons.features.dim(), (64, 2));
+    assert_rows(&moons, &expected);
+    // its y is 0 for the outer half circle; ours is class 1 (target +1)
+    assert!(classes(&moons).iter().enumerate().all(|(row, &class)| class == usize::from(row < 32)));
+}
+
+#[test]
+fn circles_are_scikit_learns() {
+    // scikit-learn 1.9.1: X, y = make_circles(10, shuffle=False, factor=.5); X[[0, 1, 2, 4, 5, 6, 9]]
+    let expected = [
+        (0, [1.0, 0.0]),
+        (1, [0.30901699437494745, 0.9510565162951535]),
+        (2, [-0.8090169943749473, 0.5877852522924732]),
+        (4, [0.30901699437494723, -0.9510565162951536]),
+        (5, [0.5, 0.0]),
+        (6, [0.15450849718747373, 0.47552825814757677]),
+        (9, [0.15450849718747361, -0.4755282581475768]),
+    ];
+    let circles = table(&DataSource::Circles { samples: 10, factor: 0.5, noise: 0.0 });
+    assert_rows(&circles, &expected);
+    assert_eq!(classes(&circles), [1, 1, 1, 1, 1, 0, 0, 0, 0, 0]);
+}
+
+#[test]
+fn xor_is_the_four_corners() {
+    let signed = table(&DataSource::Xor { encoding: XorEncoding::Signed });
+    assert_eq!(signed.features, array![[-1.0, -1.0], [-1.0, 1.0], [1.0, -1.0], [1.0, 1.0]]);
+    let binary = table(&DataSource::Xor { encoding: XorEncoding::Binary });
+    assert_eq!(binary.features, array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]]);
+    assert_eq!((classes(&signed), classes(&binary)), (&[0, 1, 1, 0][..], &[0, 1, 1, 0][..]));
+}
+
+#[test]
+fn noise_is_pinned_and_belongs_to_its_stream() {
+    let noisy =
+        |seed, stream| generate(&DataSource::Moons { samples: 64, noise: 0.1 }, seed, stream).unwrap();
+    let plain = table(&DataSource::Moons { samples: 64, noise: 0.0 });
+    let noise = (&noisy(2026, 0).features - &plain.features) / 0.1;
+    // 128 draws: science.md's bounds, mean within 5/√n and variance within 5·√(2/n)
+    let mean = noise.mean().unwrap();
+    let variance = noise.mapv(|z| (z - mean) * (z - mean)).mean().unwrap();
+    assert!(mean.abs() < 5.0 / 128_f64.sqrt() && (variance - 1.0).abs() < 5.0 / 8.0, "{mean} {variance}");
+    // pinned from our own first run: a new value here means that ENGINE_VERSION must rise
+    let first =
+        [noisy(2026, 0).features[[0, 0]], noisy(2026, 0).features[[0, 1]], noisy(2026, 1).features[[0, 0]]];
+    assert_eq!(first, [0.9165531444132092, -0.011853598046028641, 0.8306778207830678]);
+    assert_eq!(noisy(2026, 3), noisy(2026, 3));
+    assert_ne!(noisy(2026, 3), noisy(2026, 4));
+    assert_ne!(noisy(2026, 3), noisy(2027, 3));
+}
+
+#[test]
+fn gauss_mix_centres_lie_on_their_sphere_and_rows_are_spread_evenly() {
+    let source = DataSource::GaussMix { samples: 30_002, classes: 3, dims: 4, radius: 20.0 };
+    let mix = table(&source);
+    let of_row = classes(&mix);
+    let counts: Vec<usize> = (0..3).map(|class| of_row.iter().filter(|&&c| c == class).count()).collect();
+    assert_eq!(counts, [10_001, 10_001, 10_000]);
+    for class in 0..3 {
+        let rows: Vec<usize> = (0..30_002).filter(|&row| of_row[row] == class).collect();
+        let rows = mix.features.select(Axis(0), &rows);
+        let centre = rows.mean_axis(Axis(0)).unwrap();
+        let radius = centre.dot(&centre).sqrt();
+        assert!((radius - 20.0).abs() < 5.0 / 100.0, "{radius}");
+        let spread = (&rows - &centre).mapv(|x| x * x).mean().unwrap();
+        assert!((spread - 1.0).abs() < 5.0 * (2.0_f64 / 40_000.0).sqrt(), "{spread}");
+    }
+    // pinned from our own first run: a new value here means that ENGINE_VERSION must rise
+    assert_eq!([mix.features[[0, 0]], mix.features[[30_001, 3]]], [-12.755477275837727, -9.718113889135878]);
+    assert_ne!(mix, generate(&source, 2026, 1).unwrap());
+}
+
+#[test]
+fn shipped_files_are_the_ones_described() {
+    assert_eq!(
+        Digest::of(DIGITS).to_string(),
+        "d665c802422e27f7e1c98bc1e93ea6097ed47714860dc4533c94726adbf59443"
+    );
+    assert_eq!(
+        Digest::of(IRIS).to_string(),
+        "bbb4906068077c952f6ccadc0e8174348c96add1bee0c6ca7a6b9e80930b3899"
+    );
+    let digits = table(&DataSource::Digits);
+    assert_eq!(digits.features.dim(), (1797, 64));
+    // numpy over digits.csv.gz of scikit-learn 1.9.1: all values with the labels sum to 569788; bincount of labels
+    let labels: usize = classes(&digits).iter().sum();
+    assert_eq!((digits.features.sum() * 16.0) as usize + labels, 569_788);
+    let counts: Vec<usize> =
+        (0..10).map(|c| classes(&digits).iter().filter(|&&class| class == c).count()).collect();
+    assert_eq!(counts, [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]);
+    let iris = table(&DataSource::Iris);
+    assert_eq!(iris.features.dim(), (150, 4));
+    // scikit-learn 1.9.1: load_iris().data.mean(0)
+    let mean = iris.features.mean_axis(Axis(0)).unwrap();
+    for (found, expected) in
+        mean.iter().zip([5.843333333333335, 3.057333333333334, 3.7580000000000027, 1.199333333333334])
+    {
+        assert!((found - expected).abs() < 1e-14);
+    }
+    // setosa, versicolor, virginica: 50 each, in this order
+    assert!(classes(&iris).iter().enumerate().all(|(row, &class)| class == row / 50));
+}
+
+#[test]
+fn a_data_set_that_fits_no_memory_is_refused() {
+    let source = DataSource::GaussMix { samples: 1_000_000, classes: 2, dims: 101, radius: 1.0 };
+    assert!(matches!(
+        generate(&source, 0, 0),
+        Err(DataError::TooManyValues { rows: 1_000_000, columns: 101, .. })
+    ));
+    let many = DataSource::GaussMix { samples: 1, classes: u32::MAX, dims: 1, radius: 1.0 };
+    assert!(matches!(generate(&many, 0, 0), Err(DataError::TooManyValues { .. })));
+}

@@ -1,0 +1,187 @@
+//! Our own exp, log, tanh and sigmoid: the same bits on every machine.
+//!
+//! They are built from IEEE additions, multiplications, fused multiply-adds, divisions, comparisons and
+//! operations on bits; no libm is asked, no table is read, and every choice is a select, so that vector lanes can
+//! evaluate the very same expression trees. Polynomials are minimax fits (Remez in 200-bit arithmetic). The
+//! bounds in ulp stated at each function are measured by the tests and listed in `docs/engine.md`.
+
+/// The expression trees, written once for both precisions; the constants stand in the calling module.
+macro_rules! elementary {
+    ($float:ident, $bits:ident, $int:ident) => {
+        /// e^x; at most 1 ulp off. Overflows to infinity, underflows gradually to 0.
+        #[inline(always)]
+        pub fn exp(x: $float) -> $float {
+            let x = if x > EXP_OVERFLOW { EXP_OVERFLOW } else { x };
+            let x = if x < EXP_UNDERFLOW { EXP_UNDERFLOW } else { x };
+            // the sum is so large that its last bit counts ones: adding rounds x / ln 2 to an integer
+            let shifted = x.mul_add(std::$float::consts::LOG2_E, ROUNDER);
+            let n = shifted - ROUNDER;
+            let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
+            let y = 1.0 + (r * r).mul_add(horner(r, &EXP), r);
+            // two factors, so that the largest results do not overflow early and subnormal ones are rounded once
+            let power = (shifted.to_bits() as $int).wrapping_sub(ROUNDER.to_bits() as $int);
+            let half = power >> 1;
+            y * power_of_two(half) * power_of_two(power.wrapping_sub(half))
+        }
+
+        /// Natural logarithm; at most 1 ulp off. −∞ at 0, NaN below.
+        #[inline(always)]
+        pub fn log(x: $float) -> $float {
+            let subnormal = x < $float::MIN_POSITIVE;
+            let normal = if subnormal { x * SUBNORMAL_SCALE } else { x };
+            let shift = if subnormal { SUBNORMAL_SHIFT } else { 0.0 };
+            // x = 2^k · (1 + f) with √½ ≤ 1 + f < √2
+            let offset = normal.to_bits().wrapping_sub(SQRT_HALF_BITS);
+            let k = $float::from(((offset as $int) >> MANTISSA_BITS) as i16) - shift;
+            let f = $float::from_bits((offset & MANTISSA_MASK).wrapping_add(SQRT_HALF_BITS)) - 1.0;
+            // log(1 + f) = 2 atanh(s) = f − (f²/2 − s·(f²/2 + z·P(z))): f itself is exact
+            let s = f / (2.0 + f);
+            let z = s * s;
+            let half_square = 0.5 * f * f;
+            let low = s.mul_add(z.mul_add(horner(z, &LOG), half_square), k * LN2_LOW);
+            let y = k.mul_add(LN2_HIGH, f - (half_square - low));
+            let y = if x == 0.0 { $float::NEG_INFINITY } else { y };
+            let y = if x < 0.0 { $float::NAN } else { y };
+            // infinity and NaN are their own logarithms
+            if x < $float::INFINITY { y } else { x }
+        }
+
+        /// Hyperbolic tangent; at most 1.5 ulp off, odd, never above 1 in size, and monotone in f32.
+        #[inline(always)]
+        pub fn tanh(x: $float) -> $float {
+            let size = x.abs();
+            let z = size * size;
+            let near_zero = (size * z).mul_add(horner(z, &TANH), size);
+            let beyond = 1.0 - 2.0 / (exp(size + size) + 1.0);
+            let y = if size < TANH_SEAM { near_zero } else { beyond };
+            y.copysign(x)
+        }
+
+        /// 1 / (1 + e^−x); at most 2.5 ulp off, also where it is tiny.
+        #[inline(always)]
+        pub fn sigmoid(x: $float) -> $float {
+            // exp of a number at most 0 cannot overflow, so small results keep their bits
+            let e = exp(-x.abs());
+            let numerator = if x < 0.0 { e } else { 1.0 };
+            numerator / (1.0 + e)
+        }
+
+        /// Σ c[i]·x^i, highest power first.
+        #[inline(always)]
+        fn horner<const N: usize>(x: $float, coefficients: &[$float; N]) -> $float {
+            let mut sum = coefficients[N - 1];
+            for i in (0..N - 1).rev() {
+                sum = sum.mul_add(x, coefficients[i]);
+            }
+            sum
+        }
+
+        /// 2^power for powers of normal numbers; any bits elsewhere.
+        #[inline(always)]
+        fn power_of_two(power: $int) -> $float {
+            $float::from_bits((power.wrapping_add(EXPONENT_BIAS) as $bits) << MANTISSA_BITS)
+        }
+    };
+}
+
+/// The functions in IEEE binary32.
+pub mod single {
+    #![expect(clippy::excessive_precision, reason = "the fitted values, as fitted")]
+
+    const MANTISSA_BITS: u32 = 23;
+    const MANTISSA_MASK: u32 = (1 << MANTISSA_BITS) - 1;
+    const EXPONENT_BIAS: i32 = 127;
+    const ROUNDER: f32 = 12_582_912.0;
+    const SQRT_HALF_BITS: u32 = 0x3f35_04f3;
+    const SUBNORMAL_SHIFT: f32 = 25.0;
+    const SUBNORMAL_SCALE: f32 = 33_554_432.0;
+    /// ln 2 to 15 bits, so that its product with a small integer is exact, and the rest.
+    const LN2_HIGH: f32 = 0.693_145_751_953_125;
+    const LN2_LOW: f32 = 1.428_606_820_309_417_3e-6;
+    const EXP_OVERFLOW: f32 = 89.0;
+    const EXP_UNDERFLOW: f32 = -104.0;
+    /// (e^r − 1 − r) / r² on ±ln 2 / 2; relative error of the whole 1.1e-9 once rounded.
+    const EXP: [f32; 6] = [
+        0.500_000_006_775_424_8,
+        0.166_666_658_620_809_98,
+        0.041_666_294_477_505_01,
+        0.008_333_498_210_163_753,
+        0.001_394_470_037_130_788,
+        0.000_197_899_186_780_000_4,
+    ];
+    /// (2·atanh(s)/s − 2) / s² in s², s up to (√2 − 1)/(√2 + 1); relative error of the whole 4.9e-12.
+    const LOG: [f32; 4] =
+        [0.666_666_656_418_098_6, 0.400_003_361_421_021_5, 0.285_372_411_767_343_5, 0.235_835_418_799_751_73];
+    const TANH_SEAM: f32 = 0.625;
+    /// (tanh(x)/x − 1) / x² in x², up to the seam; relative error of the whole 4.2e-9.
+    const TANH: [f32; 5] = [
+        -0.333_332_840_011_017_76,
+        0.133_314_926_750_821_04,
+        -0.053_743_565_256_826_07,
+        0.020_650_692_160_776_15,
+        -0.005_717_072_393_260_127,
+    ];
+
+    elementary!(f32, u32, i32);
+}
+
+/// The functions in IEEE binary64.
+pub mod double {
+    const MANTISSA_BITS: u32 = 52;
+    const MANTISSA_MASK: u64 = (1 << MANTISSA_BITS) - 1;
+    const EXPONENT_BIAS: i64 = 1023;
+    const ROUNDER: f64 = 6_755_399_441_055_744.0;
+    const SQRT_HALF_BITS: u64 = 0x3fe6_a09e_667f_3bcd;
+    const SUBNORMAL_SHIFT: f64 = 54.0;
+    const SUBNORMAL_SCALE: f64 = 18_014_398_509_481_984.0;
+    /// ln 2 to 32 bits, so that its product with a small integer is exact, and the rest.
+    const LN2_HIGH: f64 = 0.693_147_180_369_123_8;
+    const LN2_LOW: f64 = 1.908_214_929_270_587_7e-10;
+    const EXP_OVERFLOW: f64 = 710.0;
+    const EXP_UNDERFLOW: f64 = -746.0;
+    /// (e^r − 1 − r) / r² on ±ln 2 / 2; relative error of the whole 5.4e-20.
+    const EXP: [f64; 11] = [
+        0.5,
+        0.166_666_666_666_666_82,
+        0.041_666_666_666_666_09,
+        0.008_333_333_333_316_983,
+        0.001_388_888_888_911_651_8,
+        0.000_198_412_698_965_121_37,
+        2.480_158_692_543_524_5e-5,
+        2.755_723_473_015_622e-6,
+        2.755_758_250_269_474e-7,
+        2.511_208_388_213_22e-8,
+        2.082_652_047_679_155e-9,
+    ];
+    /// (2·atanh(s)/s − 2) / s² in s², s up to (√2 − 1)/(√2 + 1); relative error of the whole 1.3e-18.
+    const LOG: [f64; 7] = [
+        0.666_666_666_666_673_5,
+        0.399_999_999_994_124_5,
+        0.285_714_287_429_843_67,
+        0.222_221_985_013_775_5,
+        0.181_835_685_944_475_1,
+        0.153_139_282_660_389_79,
+        0.147_972_966_842_372_13,
+    ];
+    const TANH_SEAM: f64 = 0.625;
+    /// (tanh(x)/x − 1) / x² in x², up to the seam; relative error of the whole 3.5e-19.
+    const TANH: [f64; 12] = [
+        -0.333_333_333_333_333_15,
+        0.133_333_333_333_298_9,
+        -0.053_968_253_966_134_465,
+        0.021_869_488_470_655_153,
+        -0.008_863_234_341_518_056,
+        0.003_592_114_271_417_724,
+        -0.001_455_727_617_494_368_5,
+        0.000_589_458_625_347_660_7,
+        -0.000_237_030_130_162_471_54,
+        9.158_981_904_090_673e-5,
+        -3.021_798_544_361_936_7e-5,
+        6.055_642_686_554_51e-6,
+    ];
+
+    elementary!(f64, u64, i64);
+}
+
+#[cfg(test)]
+mod tests;

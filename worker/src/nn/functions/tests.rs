@@ -1,0 +1,269 @@
+//! Error bounds, measured. `cargo test -p seedsweep-worker ulp -- --nocapture` prints the table of docs/engine.md.
+
+use super::{double, single};
+use crate::nn::lane::{Job, Lanes, Level};
+
+/// The bounds stated in the documentation, for both precisions.
+const BOUNDS: [(&str, f64); 4] = [("exp", 1.0), ("log", 1.0), ("tanh", 1.5), ("sigmoid", 2.5)];
+
+type Single = fn(f32) -> f32;
+type Double = fn(f64) -> f64;
+
+fn single_function(name: &str) -> (Single, Double) {
+    match name {
+        "exp" => (single::exp, f64::exp),
+        "log" => (single::log, f64::ln),
+        "tanh" => (single::tanh, f64::tanh),
+        "sigmoid" => (single::sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
+        other => unreachable!("{other}"),
+    }
+}
+
+fn double_function(name: &str) -> Double {
+    match name {
+        "exp" => double::exp,
+        "log" => double::log,
+        "tanh" => double::tanh,
+        "sigmoid" => double::sigmoid,
+        other => unreachable!("{other}"),
+    }
+}
+
+/// Distance of `y` from `exact`, in units in the last place of the f32 nearest to `exact`.
+fn single_ulps(y: f32, exact: f64) -> f64 {
+    let nearest = exact as f32;
+    if !nearest.is_finite() {
+        let same = y == nearest || (y.is_nan() && nearest.is_nan());
+        return if same { 0.0 } else { f64::INFINITY };
+    }
+    let exponent = (nearest.to_bits() >> 23 & 255).max(1);
+    let ulp = f64::from_bits(u64::from(exponent + 1023 - 127 - 23) << 52);
+    (f64::from(y) - exact).abs() / ulp
+}
+
+/// Distance of `y` from `high + low`, in units in the last place of `high`.
+fn double_ulps(y: f64, high: f64, low: f64) -> f64 {
+    // the last place of a normal number, found by a step; divided in two steps where it underflows
+    let ulp = f64::from_bits(high.abs().to_bits() + 1) - high.abs();
+    let ulp = if ulp.is_finite() { ulp } else { high.abs() - f64::from_bits(high.abs().to_bits() - 1) };
+    ((y - high) - low).abs() / ulp
+}
+
+/// Largest error of a function over every `stride`-th f32 of all.
+struct Sweep {
+    ours: Single,
+    exact: Double,
+    stride: u32,
+}
+
+impl Job for Sweep {
+    type Output = (f64, f32);
+
+    #[inline(always)]
+    fn run(self) -> (f64, f32) {
+        let mut worst = (0.0, 0.0);
+        let mut next = Some(0_u32);
+        while let Some(bits) = next {
+            let x = f32::from_bits(bits);
+            let error = single_ulps((self.ours)(x), (self.exact)(f64::from(x)));
+            if error > worst.0 || error.is_nan() {
+                worst = (error, x);
+            }
+            next = bits.checked_add(self.stride);
+        }
+        worst
+    }
+}
+
+/// With `SEEDSWEEP_TEST_THOROUGH` set the tests look at every f32 (a quarter of an hour), else at a sample.
+fn thorough() -> bool {
+    std::env::var_os("SEEDSWEEP_TEST_THOROUGH").is_some()
+}
+
+#[test]
+fn single_precision_stays_within_its_ulp_bounds() {
+    let stride = if thorough() { 1 } else { 293 };
+    println!("| function | largest error, f32 (ulp) | at |");
+    for (name, bound) in BOUNDS {
+        let (ours, exact) = single_function(name);
+        let (error, x) = Lanes::detect().run(Sweep { ours, exact, stride });
+        println!("| {name} | {error:.2} | {x:e} |");
+        assert!(error <= bound, "{name}({x:e}) is {error} ulp off");
+    }
+}
+
+/// `reference.txt` holds x, the correctly rounded f(x), and the rest of f(x), as bits. Produced by (mpmath 1.3):
+/// ```python
+/// import random, struct
+/// from mpmath import mp, mpf, exp, log, tanh
+/// mp.prec = 300
+/// F = {"exp": exp, "log": log, "tanh": tanh, "sigmoid": lambda x: 1 / (1 + exp(-x))}
+/// R = {"exp": [(-745, 709), (-1, 1), (-1e-3, 1e-3)], "log": [(0.5, 2), (0.99, 1.01), (1e-3, 1e3)],
+///      "tanh": [(-20, 20), (-1, 1), (0.5, 0.75), (-1e-2, 1e-2)], "sigmoid": [(-745, 40), (-5, 5), (-1, 1)]}
+/// E = {"exp": [709.782712893384, -745.1332191019411, 5e-324, -0.0], "log": [5e-324, 1.7976931348623157e308, 1.0],
+///      "tanh": [0.625, 0.6249999999999999, 5e-324, 19.0], "sigmoid": [-745.1332191019411, 0.0, 36.7, -36.7]}
+/// hexed = lambda v: struct.pack(">d", v).hex()
+/// random.seed(1)
+/// for name, f in F.items():
+///     xs = E[name] + [random.uniform(*R[name][i % len(R[name])]) for i in range(90)]
+///     for x in xs + ([2.0 ** random.uniform(-1074, 1024) for _ in range(30)] if name == "log" else []):
+///         y = f(mpf(x)); high = float(y); low = float(y - mpf(high))
+///         print(name, hexed(x), hexed(high), hexed(low))
+/// ```
+#[test]
+fn double_precision_stays_within_its_ulp_bounds() {
+    println!("| function | largest error, f64 (ulp) | at |");
+    for (name, bound) in BOUNDS {
+        let mut worst = (0.0, 0.0);
+        let mut count = 0;
+        for line in include_str!("reference.txt").lines() {
+            let (function, numbers) = line.split_once(' ').unwrap();
+            if function != name {
+                continue;
+            }
+            let mut bits =
+                numbers.split(' ').map(|hex| f64::from_bits(u64::from_str_radix(hex, 16).unwrap()));
+            let (x, high, low) = (bits.next().unwrap(), bits.next().unwrap(), bits.next().unwrap());
+            let error = double_ulps(double_function(name)(x), high, low);
+            if error > worst.0 || error.is_nan() {
+                worst = (error, x);
+            }
+            count += 1;
+        }
+        assert!(count >= 90, "{name}: {count} points");
+        println!("| {name} | {:.2} | {:e} |", worst.0, worst.1);
+        assert!(worst.0 <= bound, "{name}({:e}) is {} ulp off", worst.1, worst.0);
+    }
+}
+
+#[test]
+fn double_precision_agrees_with_the_platform_within_both_errors() {
+    let platform: [Double; 4] = [f64::exp, f64::ln, f64::tanh, |x| 1.0 / (1.0 + (-x).exp())];
+    for ((name, bound), platform) in BOUNDS.into_iter().zip(platform) {
+        for i in 0..100_000_u32 {
+            let x = if name == "log" {
+                f64::from_bits(u64::from(i) * (f64::INFINITY.to_bits() / 100_000))
+            } else {
+                f64::from(i) * 4e-4 - 20.0
+            };
+            let y = platform(x);
+            if y.is_finite() {
+                // what glibc claims is at most 2 ulp; the sigmoid made of it 3
+                let error = double_ulps(double_function(name)(x), y, 0.0);
+                assert!(error <= bound + 3.0, "{name}({x:e}): {error} ulp");
+            }
+        }
+    }
+}
+
+/// Counts the neighbours between two positive f32 where tanh falls, and where it is not odd or above 1.
+struct Neighbours {
+    from: f32,
+    to: f32,
+}
+
+impl Job for Neighbours {
+    type Output = u32;
+
+    #[inline(always)]
+    fn run(self) -> u32 {
+        let mut wrong = 0;
+        let mut before = 0.0;
+        for bits in self.from.to_bits()..=self.to.to_bits() {
+            let y = single::tanh(f32::from_bits(bits));
+            let odd = single::tanh(-f32::from_bits(bits)).to_bits() == (-y).to_bits();
+            wrong += u32::from(y < before || y > 1.0 || !odd);
+            before = y;
+        }
+        wrong
+    }
+}
+
+/// Thoroughly: all f32 from 0 to where tanh is 1. Otherwise an eighth of them: around the seam, where two
+/// expressions meet, and both ends.
+#[test]
+fn tanh_is_odd_monotone_and_never_above_one() {
+    let sample = [(0.0, f32::from_bits(1 << 20)), (0.5, 0.75), (8.5, 9.5)];
+    let all = [(0.0, 10.0)];
+    for &(from, to) in if thorough() { &all[..] } else { &sample } {
+        assert_eq!(Lanes::detect().run(Neighbours { from, to }), 0, "between {from} and {to}");
+    }
+    let mut before = 0.0;
+    for i in 0..2_000_000 {
+        let y = double::tanh(f64::from(i) * 1e-5);
+        assert!((before..=1.0).contains(&y), "{i}");
+        before = y;
+    }
+}
+
+#[test]
+fn edges_are_what_mathematics_says() {
+    macro_rules! edges {
+        ($module:ident, $float:ident) => {{
+            use $module::{exp, log, sigmoid, tanh};
+            let (inf, nan, tiny) = ($float::INFINITY, $float::NAN, $float::from_bits(1));
+            for (y, expected) in [
+                (exp(0.0), 1.0),
+                (exp(-0.0), 1.0),
+                (exp(inf), inf),
+                (exp(-inf), 0.0),
+                (exp(tiny), 1.0),
+                (log(1.0), 0.0),
+                (log(0.0), -inf),
+                (log(-0.0), -inf),
+                (log(inf), inf),
+                (tanh(0.0), 0.0),
+                (tanh(-0.0), -0.0),
+                (tanh(inf), 1.0),
+                (tanh(-inf), -1.0),
+                (tanh(tiny), tiny),
+                (sigmoid(0.0), 0.5),
+                (sigmoid(inf), 1.0),
+                (sigmoid(-inf), 0.0),
+            ] {
+                assert_eq!(y.to_bits(), expected.to_bits(), "{y} is not {expected}");
+            }
+            for y in [exp(nan), log(nan), log(-1.0), log(-inf), log(-tiny), tanh(nan), sigmoid(nan)] {
+                assert!(y.is_nan());
+            }
+        }};
+    }
+    edges!(single, f32);
+    edges!(double, f64);
+    assert_eq!(single::exp(-103.2).to_bits(), 1, "gradual underflow");
+    assert_eq!(double::exp(-745.0).to_bits(), 1, "gradual underflow");
+}
+
+/// A digest of function values over a large sample, to be equal at every level.
+struct Values {
+    stride: u32,
+}
+
+impl Job for Values {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run(self) -> u64 {
+        let mut hash = 0_u64;
+        for i in 0..u32::MAX / self.stride {
+            let x = f32::from_bits(i * self.stride);
+            let wide = f64::from(x);
+            let single = [single::exp(x), single::log(x), single::tanh(x), single::sigmoid(x)];
+            let double = [double::exp(wide), double::log(wide), double::tanh(wide), double::sigmoid(wide)];
+            for y in single.into_iter().map(f64::from).chain(double) {
+                let bits = if y.is_nan() { 0 } else { y.to_bits() };
+                hash = hash.rotate_left(5).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ bits;
+            }
+        }
+        hash
+    }
+}
+
+#[test]
+fn function_bits_are_the_same_at_every_level_and_for_ever() {
+    for level in [Level::Baseline, Level::Avx2, Level::Avx512] {
+        if let Some(lanes) = Lanes::force(level) {
+            assert_eq!(lanes.run(Values { stride: 99_991 }), 7_419_301_773_645_617_028, "{level:?}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! Where training starts: draws of the `init` stream for every scheme, or a vector from a user's file.
+//!
+//! Everything is drawn in f64 and rounded once by the trainer, so that both precisions start from the same draws.
+//! The order of draws is part of the results' identity: layer by layer, weights row-major (out, in), then biases.
+//! Uniforms come from 53 bits of a `u64`, normals from `rand_distr`, pinned, whose rare branches use pure Rust maths.
+
+use rand::rngs::ChaCha8Rng;
+use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
+use seedsweep_common::init::{Bias, FanMode, Init, Kaiming, Nonlinearity, Scheme};
+use seedsweep_common::seed::{self, Purpose};
+
+use crate::nn::layer::Layer;
+use crate::nn::network::Network;
+
+/// Why a start file cannot start the network.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum StartError {
+    /// It holds too few or too many values.
+    #[error("{file} holds {found} values, but the network has {expected} parameters")]
+    Length {
+        /// The file.
+        file: String,
+        /// Values of the file.
+        found: usize,
+        /// Parameters of the network.
+        expected: usize,
+    },
+    /// It holds NaN or an infinity.
+    #[error("{file}: value {index} (counted from 0) is {value}; every value must be finite")]
+    NotFinite {
+        /// The file.
+        file: String,
+        /// Where.
+        index: usize,
+        /// What.
+        value: f64,
+    },
+}
+
+/// Checks the values of the start file `file` against `network`.
+pub fn check_start(file: &str, values: &[f64], network: &Network) -> Result<(), StartError> {
+    let expected = network.parameter_count();
+    if values.len() != expected {
+        return Err(StartError::Length { file: file.to_owned(), found: values.len(), expected });
+    }
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(index) => Err(StartError::NotFinite { file: file.to_owned(), index, value: values[index] }),
+        None => Ok(()),
+    }
+}
+
+/// The start number `stream` of a sweep with seed `seed`, in drawing order. `from_file` are the checked values of a
+/// start file, which only the scheme `file` looks at.
+pub fn sample(init: &Init, network: &Network, seed: u64, stream: u64, from_file: &[f64]) -> Vec<f64> {
+    if let Scheme::File(_) = init.scheme {
+        return from_file.to_vec();
+    }
+    let mut rng = seed::generator(Purpose::Init, seed, stream);
+    let mut theta = Vec::with_capacity(network.parameter_count());
+    for layer in network.layers() {
+        let weights = Draw::of_weights(&init.scheme, layer);
+        weights.extend(&mut theta, layer.weight_count(), &mut rng);
+        let biases = match init.bias {
+            Bias::Zeros => Draw::Constant(0.0),
+            Bias::Same => weights,
+            Bias::TorchDefault => Draw::torch_default(layer),
+            Bias::Constant(value) => Draw::Constant(value),
+        };
+        biases.extend(&mut theta, layer.outputs, &mut rng);
+    }
+    theta
+}
+
+/// A distribution from which parameters are drawn; a constant draws nothing.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Draw {
+    Constant(f64),
+    Uniform { low: f64, high: f64 },
+    Normal { mean: f64, std: f64 },
+}
+
+impl Draw {
+    fn of_weights(scheme: &Scheme, layer: &Layer) -> Self {
+        let (fan_in, fan_out) = (layer.inputs as f64, layer.outputs as f64);
+        match *scheme {
+            Scheme::Zeros | Scheme::File(_) => Self::Constant(0.0),
+            // no noise must be the constant itself, bit for bit
+            Scheme::Constant { value } | Scheme::SymmetricDial { value, eps: 0.0 } => Self::Constant(value),
+            Scheme::SymmetricDial { value, eps } => Self::Normal { mean: value, std: eps },
+            Scheme::Uniform { low, high } => Self::Uniform { low, high },
+            Scheme::Normal { mean, std } => Self::Normal { mean, std },
+            Scheme::XavierUniform { gain } => Self::symmetric(gain * (6.0 / (fan_in + fan_out)).sqrt()),
+            Scheme::XavierNormal { gain } => Self::centred(gain * (2.0 / (fan_in + fan_out)).sqrt()),
+            Scheme::KaimingUniform(kaiming) => {
+                Self::symmetric((3.0 * squared_gain(kaiming.nonlinearity) / fan(kaiming, layer)).sqrt())
+            }
+            Scheme::KaimingNormal(kaiming) => {
+                Self::centred((squared_gain(kaiming.nonlinearity) / fan(kaiming, layer)).sqrt())
+            }
+            Scheme::TorchLinearDefault => Self::torch_default(layer),
+        }
+    }
+
+    fn torch_default(layer: &Layer) -> Self {
+        Self::symmetric(1.0 / (layer.inputs as f64).sqrt())
+    }
+
+    fn symmetric(range: f64) -> Self {
+        Self::Uniform { low: -range, high: range }
+    }
+
+    fn centred(std: f64) -> Self {
+        Self::Normal { mean: 0.0, std }
+    }
+
+    fn extend(self, theta: &mut Vec<f64>, count: usize, rng: &mut ChaCha8Rng) {
+        match self {
+            Self::Constant(value) => theta.extend(std::iter::repeat_n(value, count)),
+            Self::Uniform { low, high } => {
+                theta.extend((0..count).map(|_| low + (high - low) * seed::uniform(rng.next_u64())));
+            }
+            Self::Normal { mean, std } => {
+                theta.extend((0..count).map(|_| mean + std * rng.sample::<f64, _>(StandardNormal)));
+            }
+        }
+    }
+}
+
+fn fan(kaiming: Kaiming, layer: &Layer) -> f64 {
+    match kaiming.mode {
+        FanMode::FanIn => layer.inputs as f64,
+        FanMode::FanOut => layer.outputs as f64,
+    }
+}
+
+/// Squares of `torch.nn.init.calculate_gain`, exact where the gain is not.
+fn squared_gain(nonlinearity: Nonlinearity) -> f64 {
+    match nonlinearity {
+        Nonlinearity::Linear | Nonlinearity::Sigmoid => 1.0,
+        Nonlinearity::Tanh => 25.0 / 9.0,
+        Nonlinearity::Relu => 2.0,
+    }
+}
+
+#[cfg(test)]
+mod tests;

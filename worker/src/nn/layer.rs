@@ -1,0 +1,162 @@
+//! One fully connected layer on plain slices: forward, backward and gradient.
+//!
+//! All three are the same few loops over `chains`, which lets many sums grow side by side while each keeps the
+//! order that the numeric contract (`docs/engine.md`) gives it.
+
+use seedsweep_common::spec::Activation;
+
+use crate::nn::scalar::Scalar;
+
+/// Where a layer's parameters lie in the flat vector: weights (outputs, inputs) row-major, then biases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Layer {
+    /// Width of what comes in.
+    pub inputs: usize,
+    /// Width of what goes out.
+    pub outputs: usize,
+    /// Index of the first weight; the biases follow the weights.
+    pub offset: usize,
+}
+
+impl Layer {
+    /// Number of weights.
+    #[inline(always)]
+    pub fn weight_count(&self) -> usize {
+        self.inputs * self.outputs
+    }
+
+    /// Number of weights and biases.
+    pub fn parameter_count(&self) -> usize {
+        self.weight_count() + self.outputs
+    }
+
+    /// The layer's weights (outputs, inputs) and biases (outputs) in `theta`, all parameters.
+    #[inline(always)]
+    pub fn parameters<'a, S>(&self, theta: &'a [S]) -> (&'a [S], &'a [S]) {
+        theta[self.offset..self.offset + self.weight_count() + self.outputs].split_at(self.weight_count())
+    }
+
+    /// As [`Layer::parameters`], to write to.
+    #[inline(always)]
+    pub fn parameters_mut<'a, S>(&self, theta: &'a mut [S]) -> (&'a mut [S], &'a mut [S]) {
+        theta[self.offset..self.offset + self.weight_count() + self.outputs].split_at_mut(self.weight_count())
+    }
+}
+
+/// Copies weights (outputs, inputs) to `transposed` (inputs, outputs).
+#[inline(always)]
+pub fn transpose<S: Scalar>(layer: &Layer, weights: &[S], transposed: &mut [S]) {
+    for (u, row) in weights.chunks_exact(layer.inputs).enumerate() {
+        for (k, &weight) in row.iter().enumerate() {
+            transposed[k * layer.outputs + u] = weight;
+        }
+    }
+}
+
+/// `z[s][u] = b[u]`, then `fma(w[u][k], a[s][k], z[s][u])` for k ascending.
+/// `transposed` (inputs, outputs), `inputs` (rows, inputs), `sums` (rows, outputs).
+#[inline(always)]
+pub fn forward<S: Scalar>(layer: &Layer, transposed: &[S], biases: &[S], inputs: &[S], sums: &mut [S]) {
+    for row in sums.chunks_exact_mut(layer.outputs) {
+        row.copy_from_slice(biases);
+    }
+    for (k, row) in transposed.chunks_exact(layer.outputs).enumerate() {
+        chains(row, &inputs[k..], layer.inputs, sums);
+    }
+}
+
+/// `d[s][k] = 0`, then `fma(w[u][k], δ[s][u], d[s][k])` for u ascending, then one multiplication by the derivative
+/// of the activation that gave `inputs`. `weights` (outputs, inputs), `deltas` (rows, outputs), `inputs` and
+/// `below` (rows, inputs).
+#[inline(always)]
+pub fn backward<S: Scalar>(
+    layer: &Layer,
+    activation: Activation,
+    weights: &[S],
+    deltas: &[S],
+    inputs: &[S],
+    below: &mut [S],
+) {
+    below.fill(S::ZERO);
+    for (u, row) in weights.chunks_exact(layer.inputs).enumerate() {
+        chains(row, &deltas[u..], layer.outputs, below);
+    }
+    multiply_by_derivative(activation, inputs, below);
+}
+
+/// Goes on with the sums over rows: `fma(δ[s][u], a[s][k], g[u][k])` and `g[u] + δ[s][u]`, s ascending.
+/// `deltas` (rows, outputs), `inputs` (rows, inputs), `weights` (outputs, inputs), `biases` (outputs).
+#[inline(always)]
+pub fn add_gradient<S: Scalar>(
+    layer: &Layer,
+    deltas: &[S],
+    inputs: &[S],
+    weights: &mut [S],
+    biases: &mut [S],
+) {
+    for (delta, input) in deltas.chunks_exact(layer.outputs).zip(inputs.chunks_exact(layer.inputs)) {
+        chains(input, delta, 1, weights);
+        for (sum, &d) in biases.iter_mut().zip(delta) {
+            *sum = sum.add(d);
+        }
+    }
+}
+
+/// One step of many chains: `sums[i][j] = fma(factors[i · stride], row[j], sums[i][j])`.
+/// `row` (n), `sums` (m, n). Which i and j go first changes no bit.
+#[inline(always)]
+fn chains<S: Scalar>(row: &[S], factors: &[S], stride: usize, sums: &mut [S]) {
+    for (i, sums) in sums.chunks_exact_mut(row.len()).enumerate() {
+        let factor = factors[i * stride];
+        for (sum, &x) in sums.iter_mut().zip(row) {
+            *sum = factor.fma(x, *sum);
+        }
+    }
+}
+
+/// Replaces each z by the activation's value.
+#[inline(always)]
+pub fn activate<S: Scalar>(activation: Activation, values: &mut [S]) {
+    match activation {
+        Activation::Relu => {
+            for z in values {
+                *z = S::select(z.gt(S::ZERO), *z, S::ZERO);
+            }
+        }
+        Activation::Tanh => {
+            for z in values {
+                *z = z.tanh();
+            }
+        }
+        Activation::Sigmoid => {
+            for z in values {
+                *z = z.sigmoid();
+            }
+        }
+        Activation::Identity => {}
+    }
+}
+
+/// Multiplies each δ by the derivative of the activation, written in its value a: relu 1 if a > 0 else 0,
+/// tanh 1 − a², sigmoid a − a², each rounded once.
+#[inline(always)]
+fn multiply_by_derivative<S: Scalar>(activation: Activation, values: &[S], deltas: &mut [S]) {
+    match activation {
+        Activation::Relu => {
+            for (d, &a) in deltas.iter_mut().zip(values) {
+                *d = d.mul(S::select(a.gt(S::ZERO), S::ONE, S::ZERO));
+            }
+        }
+        Activation::Tanh => {
+            for (d, &a) in deltas.iter_mut().zip(values) {
+                *d = d.mul(a.neg().fma(a, S::ONE));
+            }
+        }
+        Activation::Sigmoid => {
+            for (d, &a) in deltas.iter_mut().zip(values) {
+                *d = d.mul(a.neg().fma(a, a));
+            }
+        }
+        Activation::Identity => {}
+    }
+}
