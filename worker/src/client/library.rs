@@ -47,17 +47,16 @@ impl Library {
     /// Takes in a spec as sent.
     pub(crate) fn add(&mut self, sent: &v1::SweepSpec) -> Result<(), String> {
         let id: SweepId = sent.sweep_id.parse().map_err(|error| format!("sweep_id: {error}"))?;
-        let parsed =
-            spec::parse("spec", &sent.spec_toml, &[]).map_err(|errors| errors.rendered.join("\n"))?;
-        if parsed.spec.id() != id {
-            return Err(format!("the spec sent for sweep {id} is that of sweep {}", parsed.spec.id()));
+        let spec = spec::parse_canonical(&sent.spec_toml).map_err(|errors| errors.rendered.join("\n"))?;
+        if spec.id() != id {
+            return Err(format!("the spec sent for sweep {id} is that of sweep {}", spec.id()));
         }
         if self.sweeps.len() >= SWEEPS
             && let Some(oldest) = self.order.pop_front()
         {
             self.sweeps.remove(&oldest);
         }
-        let shelf = Shelf { spec: Arc::new(parsed.spec), files: HashMap::new(), prepared: HashMap::new() };
+        let shelf = Shelf { spec: Arc::new(spec), files: HashMap::new(), prepared: HashMap::new() };
         self.sweeps.insert(id, shelf);
         self.touch(id);
         Ok(())

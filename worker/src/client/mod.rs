@@ -6,6 +6,7 @@
 
 mod backoff;
 mod library;
+mod outage;
 mod rpc;
 
 use std::collections::HashMap;
@@ -25,6 +26,7 @@ use tonic::transport::Channel;
 
 use backoff::Backoff;
 use library::{Library, PrepareError};
+use outage::Outage;
 use rpc::Rpc;
 
 use crate::executor::{Executor, Job, JobEnd, JobFlags, Report};
@@ -108,6 +110,7 @@ pub async fn run(
         id: Arc::new(AtomicU64::new(0)),
         presence: Presence::Away,
         forgotten: Arc::new(Notify::new()),
+        outage: Outage::default(),
         renew_every: Duration::from_secs(5),
         library: Some(Library::default()),
         executor,
@@ -152,6 +155,7 @@ struct Worker {
     presence: Presence,
     /// Told by reports that met a coordinator which does not know this worker.
     forgotten: Arc<Notify>,
+    outage: Outage,
     renew_every: Duration,
     /// Away while an experiment is being prepared.
     library: Option<Library>,
@@ -360,7 +364,7 @@ impl Worker {
                 }
             }
             Answer::Reported { token, trials, broken, result } => {
-                self.on_reported(token, trials, broken, result)
+                self.on_reported(token, trials, broken, result);
             }
         }
         Ok(())
@@ -380,15 +384,12 @@ impl Worker {
     }
 
     fn wait_after(&mut self, status: &Status, what: &str) {
-        let wait = self.lease_backoff.next_wait();
-        tracing::warn!(
-            code = ?status.code(), wait_ms = wait.as_millis() as u64,
-            "cannot {what}: {}", status.message()
-        );
-        self.lease_not_before = Instant::now() + wait;
+        self.outage.met(what, status);
+        self.lease_not_before = Instant::now() + self.lease_backoff.next_wait();
     }
 
     fn on_leased(&mut self, response: v1::LeaseTasksResponse) {
+        self.outage.over();
         self.lease_backoff.reset();
         let Some(library) = &mut self.library else { return };
         for spec in &response.specs {
@@ -418,7 +419,7 @@ impl Worker {
 
     fn prepare(&mut self, tasks: Vec<(Token, SweepId, ExperimentIndex)>) {
         let Some(mut library) = self.library.take() else { return };
-        let mut rpc = self.rpc.clone();
+        let (mut rpc, outage) = (self.rpc.clone(), self.outage.clone());
         self.calls.spawn(async move {
             let mut prepared = Vec::new();
             let mut backoff = Backoff::new();
@@ -428,7 +429,7 @@ impl Worker {
                         Ok(ready) => break Ok(ready),
                         Err(PrepareError::Broken(cause)) => break Err(cause),
                         Err(PrepareError::Transient(status)) => {
-                            tracing::warn!(code = ?status.code(), "cannot get data: {}", status.message());
+                            outage.met("get data", &status);
                             tokio::time::sleep(backoff.next_wait()).await;
                         }
                     }
@@ -500,19 +501,22 @@ impl Worker {
     fn send(&mut self, token: Token, mut request: v1::ReportOutcomesRequest) {
         let (trials, broken) = (request.outcomes.len() as u64, request.broken.len() as u64);
         let (mut rpc, id) = (self.rpc.clone(), Arc::clone(&self.id));
-        let forgotten = Arc::clone(&self.forgotten);
+        let (forgotten, outage) = (Arc::clone(&self.forgotten), self.outage.clone());
         self.calls.spawn(async move {
             let mut backoff = Backoff::new();
             let result = loop {
                 request.worker_id = id.load(Ordering::Relaxed);
                 match rpc.report_outcomes(request.clone()).await {
-                    Ok(response) => break Ok(response.into_inner()),
+                    Ok(response) => {
+                        outage.over();
+                        break Ok(response.into_inner());
+                    }
                     Err(status) if rpc::must_register(&status) => {
                         forgotten.notify_one();
                         tokio::time::sleep(backoff.next_wait()).await;
                     }
                     Err(status) if rpc::is_transient(&status) => {
-                        tracing::warn!(code = ?status.code(), "cannot report: {}", status.message());
+                        outage.met("report", &status);
                         tokio::time::sleep(backoff.next_wait()).await;
                     }
                     Err(status) => break Err(status),

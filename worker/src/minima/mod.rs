@@ -1,1 +1,78 @@
-//! From an end point to a minimum: polish, certificate, fingerprint.
+//! From an end point to a minimum: polish, certificate, fingerprint (`docs/minima.md`).
+//!
+//! Everything is f64 and depends on one trial only. Nothing here may move bit-equal units apart: an all-equal
+//! start must stay on its symmetric saddle, so coordinates are only ever treated alike, except in Newton steps,
+//! which are skipped there.
+
+mod certificate;
+mod cholesky;
+mod eigen;
+mod flow;
+mod lbfgs;
+mod newton;
+mod polish;
+mod probes;
+mod projection;
+mod surface;
+mod symmetry;
+#[cfg(test)]
+mod tests;
+
+use std::sync::atomic::AtomicBool;
+
+use seedsweep_common::fingerprint::Sketch;
+use seedsweep_common::outcome::Polish;
+use seedsweep_common::spec::Loss;
+
+use crate::nn::data::Dataset;
+use crate::nn::network::Network;
+
+pub use probes::Probes;
+use surface::{Cancelled, Surface};
+
+/// A trained network and what it was trained for.
+#[derive(Debug, Clone, Copy)]
+pub struct Problem<'a> {
+    /// The network.
+    pub network: &'a Network,
+    /// Its data.
+    pub dataset: &'a Dataset,
+    /// What was minimised.
+    pub loss: Loss,
+    /// Adds `l2 · ‖θ‖²`.
+    pub l2: f64,
+    /// Most steps of the polish; `None` where it is off.
+    pub polish: Option<u32>,
+    /// What sketches are made with.
+    pub probes: &'a Probes,
+}
+
+/// What became of an end point.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finish {
+    /// What the polish made of it; `None` where it is off.
+    pub polish: Option<Polish>,
+    /// Sketch of the (polished) parameters.
+    pub sketch_raw: Sketch,
+    /// Sketch of the outputs or probabilities on the probe set.
+    pub sketch_function: Sketch,
+}
+
+/// Polishes `theta` (finite) and takes its fingerprints; `None` if cancelled, which is looked at before every
+/// step and between pieces of the data.
+pub fn finish(problem: &Problem<'_>, theta: &[f64], cancelled: &AtomicBool) -> Option<Finish> {
+    finish_or_stop(problem, theta, cancelled).ok()
+}
+
+fn finish_or_stop(problem: &Problem<'_>, theta: &[f64], cancelled: &AtomicBool) -> Result<Finish, Cancelled> {
+    let mut surface = Surface::new(problem, cancelled);
+    let (polish, theta) = match problem.polish {
+        Some(budget) => {
+            let (polish, theta) = polish::polish(&mut surface, theta, budget)?;
+            (Some(polish), theta)
+        }
+        None => (None, theta.to_vec()),
+    };
+    let sketch_function = problem.probes.function(&mut surface, problem.loss, &theta);
+    Ok(Finish { polish, sketch_raw: problem.probes.raw(&theta), sketch_function })
+}

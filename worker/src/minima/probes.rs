@@ -1,0 +1,88 @@
+//! Where functions are compared, and with which projections: fixed keys and the training rows, nothing of the
+//! sweep's seed, so that sketches of one data set compare across experiments and sweeps.
+
+use rand::Rng;
+use seedsweep_common::fingerprint::Sketch;
+use seedsweep_common::seed;
+use seedsweep_common::spec::Loss;
+
+use super::projection::Projection;
+use super::surface::Surface;
+use crate::nn::data::Dataset;
+use crate::nn::loss;
+use crate::nn::network::Network;
+use crate::nn::scalar::Scalar;
+
+/// Most training rows among the probes: the first ones.
+const TRAINING_ROWS: usize = 512;
+/// Points drawn around them.
+const DRAWN_POINTS: usize = 512;
+/// Streams of the probe generator.
+const POINT_STREAM: u64 = 0;
+const RAW_STREAM: u64 = 1;
+const FUNCTION_STREAM: u64 = 2;
+
+/// Points and projections that sketches are made with, shared by all trials of an experiment.
+#[derive(Debug)]
+pub struct Probes {
+    /// (points, inputs).
+    points: Vec<f64>,
+    raw: Projection,
+    function: Projection,
+}
+
+impl Probes {
+    /// The probes for `network` on `dataset`: that of data stream 0, also where the data varies, so that all
+    /// restarts are compared on the same points. They are its first 512 training rows, and 512 points drawn
+    /// uniformly from the smallest box around all training rows, widened by half its side on each side.
+    pub fn new(network: &Network, dataset: &Dataset) -> Self {
+        let features = &dataset.train.features;
+        let mut points: Vec<f64> =
+            features.rows().into_iter().take(TRAINING_ROWS).flatten().copied().collect();
+        let sides: Vec<(f64, f64)> = features
+            .columns()
+            .into_iter()
+            .map(|column| {
+                column
+                    .iter()
+                    .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), &x| (x.min(low), x.max(high)))
+            })
+            .collect();
+        let mut rng = seed::probe_generator(POINT_STREAM);
+        for _ in 0..DRAWN_POINTS {
+            points.extend(sides.iter().map(|&(low, high)| {
+                let side = high - low;
+                (low - 0.5 * side) + 2.0 * side * seed::uniform(rng.next_u64())
+            }));
+        }
+        let values = points.len() / network.input_width() * network.output_width();
+        Self {
+            points,
+            raw: Projection::new(RAW_STREAM, network.parameter_count()),
+            function: Projection::new(FUNCTION_STREAM, values),
+        }
+    }
+
+    /// Sketch of the parameters.
+    pub(super) fn raw(&self, theta: &[f64]) -> Sketch {
+        self.raw.sketch(theta)
+    }
+
+    /// Sketch of what the network says at the points: outputs (mse) or probabilities (logistic, cross_entropy).
+    pub(super) fn function(&self, surface: &mut Surface<'_>, loss: Loss, theta: &[f64]) -> Sketch {
+        let network = surface.network;
+        let mut values = network.outputs(theta, &self.points, &mut surface.workspace);
+        match loss {
+            Loss::Mse => {}
+            Loss::Logistic => values.iter_mut().for_each(|z| *z = z.sigmoid()),
+            Loss::CrossEntropy => {
+                let mut probabilities = vec![0.0; network.output_width()];
+                for logits in values.chunks_exact_mut(network.output_width()) {
+                    loss::softmax(logits, &mut probabilities);
+                    logits.copy_from_slice(&probabilities);
+                }
+            }
+        }
+        self.function.sketch(&values)
+    }
+}

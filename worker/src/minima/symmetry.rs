@@ -1,0 +1,190 @@
+//! Changes of the parameters that leave the loss as it is, to first order: which zeros of a Hessian they explain
+//! (science of fingerprints: Sussmann 1992, Kůrková & Kainen 1994), and which units are copies of each other.
+
+use seedsweep_common::spec::{Activation, Loss};
+
+use super::surface::{Surface, dot};
+use crate::nn::layer::Layer;
+use crate::nn::network::Network;
+
+/// Part of a direction that must be left after the earlier ones are taken out, for it to be a new one.
+const INDEPENDENT: f64 = 1e-6;
+
+/// A hidden layer: the maps before and behind it.
+#[derive(Clone, Copy)]
+struct Hidden<'a> {
+    into: &'a Layer,
+    out_of: &'a Layer,
+}
+
+impl Hidden<'_> {
+    fn units(self) -> usize {
+        self.into.outputs
+    }
+
+    /// Indices of the weights into `unit` and of its bias.
+    fn incoming(self, unit: usize) -> impl Iterator<Item = usize> + Clone {
+        let Layer { inputs, offset, .. } = *self.into;
+        (offset + unit * inputs..offset + (unit + 1) * inputs).chain([self.bias(unit)])
+    }
+
+    /// Index of the bias of `unit`.
+    fn bias(self, unit: usize) -> usize {
+        self.into.offset + self.into.weight_count() + unit
+    }
+
+    /// Index of the bias of unit `k` of the next layer.
+    fn bias_behind(self, k: usize) -> usize {
+        self.out_of.offset + self.out_of.weight_count() + k
+    }
+
+    /// Indices of the weights out of `unit`.
+    fn outgoing(self, unit: usize) -> impl Iterator<Item = usize> + Clone {
+        let Layer { inputs, offset, outputs } = *self.out_of;
+        (0..outputs).map(move |k| offset + k * inputs + unit)
+    }
+}
+
+fn hidden(network: &Network) -> impl Iterator<Item = Hidden<'_>> {
+    network.layers().windows(2).map(|pair| Hidden { into: &pair[0], out_of: &pair[1] })
+}
+
+/// Whether two units of one layer have the same bits in everything that comes in and goes out.
+pub(super) fn has_equal_units(network: &Network, theta: &[f64]) -> bool {
+    hidden(network).any(|layer| {
+        (0..layer.units()).any(|u| {
+            (0..u).any(|v| {
+                let same = |(a, b): (usize, usize)| theta[a].to_bits() == theta[b].to_bits();
+                layer.incoming(u).zip(layer.incoming(v)).all(same)
+                    && layer.outgoing(u).zip(layer.outgoing(v)).all(same)
+            })
+        })
+    })
+}
+
+/// How many independent directions at `theta` leave the loss as it is, to first order, by what the network is:
+/// - any activation, no l2: units with equal weights and biases share what goes out of them; what goes into a unit
+///   that feeds nothing is free;
+/// - relu, no l2: what goes into a unit grows while what goes out shrinks; all parameters of a unit that no
+///   training row switches on are free;
+/// - units that are linear on the training rows (identity; relu, no l2: always on): any linear mixing of those of one
+///   layer, and a shift of each that the biases behind it take back (with l2: rotations only);
+/// - cross_entropy, no l2: the same amount added to all logits, by weights or biases.
+pub(super) fn null_directions(surface: &Surface<'_>, theta: &[f64]) -> usize {
+    let network = surface.network;
+    let mut basis = Basis { parameters: theta.len(), directions: Vec::new() };
+    let is_free = surface.l2 == 0.0;
+    if is_free {
+        hidden(network).for_each(|layer| sharing(layer, theta, &mut basis));
+    }
+    match network.activation() {
+        Activation::Relu if is_free => relu(surface, theta, &mut basis),
+        Activation::Identity => hidden(network).for_each(|layer| {
+            let units: Vec<usize> = (0..layer.units()).collect();
+            linear(layer, &units, theta, is_free, &mut basis);
+        }),
+        _ => {}
+    }
+    if is_free && surface.loss == Loss::CrossEntropy {
+        logit_shifts(network, &mut basis);
+    }
+    basis.directions.len()
+}
+
+/// Independent directions, orthonormal.
+struct Basis {
+    parameters: usize,
+    directions: Vec<Vec<f64>>,
+}
+
+impl Basis {
+    /// Adds the direction with these entries, unless it is 0 or a combination of what is there.
+    fn add(&mut self, entries: impl Iterator<Item = (usize, f64)>) {
+        let mut direction = vec![0.0; self.parameters];
+        entries.for_each(|(at, value)| direction[at] += value);
+        let norm = dot(&direction, &direction).sqrt();
+        if norm == 0.0 {
+            return;
+        }
+        // twice is enough (Kahan, in Parlett 1980)
+        for _ in 0..2 {
+            for known in &self.directions {
+                let share = dot(known, &direction);
+                direction.iter_mut().zip(known).for_each(|(x, k)| *x -= share * k);
+            }
+        }
+        let rest = dot(&direction, &direction).sqrt();
+        if rest > INDEPENDENT * norm {
+            direction.iter_mut().for_each(|x| *x /= rest);
+            self.directions.push(direction);
+        }
+    }
+}
+
+fn sharing(layer: Hidden<'_>, theta: &[f64], basis: &mut Basis) {
+    for u in 0..layer.units() {
+        let twin = (0..u).find(|&v| {
+            layer.incoming(u).zip(layer.incoming(v)).all(|(a, b)| theta[a].to_bits() == theta[b].to_bits())
+        });
+        if let Some(v) = twin {
+            for (a, b) in layer.outgoing(u).zip(layer.outgoing(v)) {
+                basis.add([(a, 1.0), (b, -1.0)].into_iter());
+            }
+        }
+        if layer.outgoing(u).all(|at| theta[at] == 0.0) {
+            layer.incoming(u).for_each(|at| basis.add([(at, 1.0)].into_iter()));
+        }
+    }
+}
+
+fn relu(surface: &Surface<'_>, theta: &[f64], basis: &mut Basis) {
+    let sums = surface.network.pre_activations(theta, &surface.features);
+    for (layer, sums) in hidden(surface.network).zip(sums) {
+        let of_unit = |unit: usize| sums.iter().skip(unit).step_by(layer.units());
+        for unit in 0..layer.units() {
+            if of_unit(unit).all(|&z| z <= 0.0) {
+                layer
+                    .incoming(unit)
+                    .chain(layer.outgoing(unit))
+                    .for_each(|at| basis.add([(at, 1.0)].into_iter()));
+            } else {
+                let grows = layer.incoming(unit).map(|at| (at, theta[at]));
+                basis.add(grows.chain(layer.outgoing(unit).map(|at| (at, -theta[at]))));
+            }
+        }
+        let always_on: Vec<usize> =
+            (0..layer.units()).filter(|&unit| of_unit(unit).all(|&z| z > 0.0)).collect();
+        linear(layer, &always_on, theta, true, basis);
+    }
+}
+
+/// Unit v is added to unit u, and taken back behind the layer; a bias grows, and those behind the layer shrink.
+fn linear(layer: Hidden<'_>, units: &[usize], theta: &[f64], is_free: bool, basis: &mut Basis) {
+    let shear = |u: usize, v: usize, sign: f64| {
+        let before = layer.incoming(u).zip(layer.incoming(v)).map(move |(to, from)| (to, sign * theta[from]));
+        let behind =
+            layer.outgoing(v).zip(layer.outgoing(u)).map(move |(to, from)| (to, -sign * theta[from]));
+        before.chain(behind)
+    };
+    for &u in units {
+        for &v in units {
+            if is_free {
+                basis.add(shear(u, v, 1.0));
+            } else if v < u {
+                basis.add(shear(u, v, 1.0).chain(shear(v, u, -1.0)));
+            }
+        }
+        if is_free {
+            let behind = layer.outgoing(u).enumerate().map(|(k, at)| (layer.bias_behind(k), -theta[at]));
+            basis.add(behind.chain([(layer.bias(u), 1.0)]));
+        }
+    }
+}
+
+fn logit_shifts(network: &Network, basis: &mut Basis) {
+    let last = network.layers()[network.layers().len() - 1];
+    for input in 0..last.inputs {
+        basis.add((0..last.outputs).map(|k| (last.offset + k * last.inputs + input, 1.0)));
+    }
+    basis.add((0..last.outputs).map(|k| (last.offset + last.weight_count() + k, 1.0)));
+}
