@@ -109,11 +109,11 @@ impl From<&Outcome> for v1::Outcome {
             restart: outcome.restart,
             stop_reason: v1::StopReason::from(outcome.stop_reason).into(),
             steps: outcome.steps,
-            loss_train: outcome.loss_train,
+            loss_train: Some(outcome.loss_train),
             loss_test: outcome.loss_test,
             accuracy_train: outcome.accuracy_train,
             accuracy_test: outcome.accuracy_test,
-            grad_norm: outcome.grad_norm,
+            grad_norm: Some(outcome.grad_norm),
             digest: outcome.digest.to_vec(),
             polish: outcome.polish.as_ref().map(Into::into),
             sketch_raw: outcome.sketch_raw.to_vec(),
@@ -126,12 +126,12 @@ impl From<&Polish> for v1::Polish {
     fn from(polish: &Polish) -> Self {
         Self {
             certificate: v1::Certificate::from(polish.certificate).into(),
-            loss: polish.loss,
-            displacement: polish.displacement,
+            loss: Some(polish.loss),
+            displacement: Some(polish.displacement),
             steps: polish.steps,
-            grad_max: polish.grad_max,
-            lambda_min: polish.lambda_min,
-            lambda_max: polish.lambda_max,
+            grad_max: Some(polish.grad_max),
+            lambda_min: Some(polish.lambda_min),
+            lambda_max: Some(polish.lambda_max),
         }
     }
 }
@@ -142,12 +142,12 @@ impl TryFrom<&v1::Polish> for Polish {
     fn try_from(polish: &v1::Polish) -> Result<Self, Self::Error> {
         Ok(Self {
             certificate: certificate(polish.certificate)?,
-            loss: polish.loss,
-            displacement: polish.displacement,
+            loss: required("polish.loss", polish.loss)?,
+            displacement: required("polish.displacement", polish.displacement)?,
             steps: polish.steps,
-            grad_max: polish.grad_max,
-            lambda_min: polish.lambda_min,
-            lambda_max: polish.lambda_max,
+            grad_max: required("polish.grad_max", polish.grad_max)?,
+            lambda_min: required("polish.lambda_min", polish.lambda_min)?,
+            lambda_max: required("polish.lambda_max", polish.lambda_max)?,
         })
     }
 }
@@ -161,8 +161,9 @@ impl TryFrom<&v1::Outcome> for Outcome {
         let digest = outcome.digest.as_slice().try_into().map_err(|_| {
             InvalidMessage::new("digest", format!("has {} bytes: 16 are needed", outcome.digest.len()))
         })?;
-        if stop_reason != StopReason::Diverged && !outcome.loss_train.is_finite() {
-            let problem = format!("is {}: only a diverged trial may have no finite loss", outcome.loss_train);
+        let loss_train = required("loss_train", outcome.loss_train)?;
+        if stop_reason != StopReason::Diverged && !loss_train.is_finite() {
+            let problem = format!("is {loss_train}: only a diverged trial may have no finite loss");
             return Err(InvalidMessage::new("loss_train", problem));
         }
         if stop_reason == StopReason::Diverged && polish.is_some() {
@@ -172,17 +173,21 @@ impl TryFrom<&v1::Outcome> for Outcome {
             restart: outcome.restart,
             stop_reason,
             steps: outcome.steps,
-            loss_train: outcome.loss_train,
+            loss_train,
             loss_test: outcome.loss_test,
             accuracy_train: outcome.accuracy_train,
             accuracy_test: outcome.accuracy_test,
-            grad_norm: outcome.grad_norm,
+            grad_norm: required("grad_norm", outcome.grad_norm)?,
             digest,
             polish,
             sketch_raw: sketch("sketch_raw", &outcome.sketch_raw)?,
             sketch_function: sketch("sketch_function", &outcome.sketch_function)?,
         })
     }
+}
+
+fn required(field: &str, value: Option<f64>) -> Result<f64, InvalidMessage> {
+    value.ok_or_else(|| InvalidMessage::new(field, "is missing"))
 }
 
 fn sketch(field: &str, values: &[f64]) -> Result<Sketch, InvalidMessage> {
@@ -248,7 +253,12 @@ mod tests {
     fn outcomes_cross_the_wire_bit_for_bit() {
         let mut diverged = Outcome { stop_reason: StopReason::Diverged, polish: None, ..outcome() };
         diverged.loss_train = f64::NAN;
-        for original in [outcome(), diverged] {
+        let mut zeros = outcome();
+        (zeros.loss_train, zeros.grad_norm) = (-0.0, -0.0);
+        let polish = zeros.polish.as_mut().unwrap();
+        (polish.loss, polish.displacement, polish.grad_max) = (-0.0, -0.0, -0.0);
+        (polish.lambda_min, polish.lambda_max) = (-0.0, -0.0);
+        for original in [outcome(), diverged, zeros] {
             let message = v1::Outcome::from(&original);
             let bytes = prost::Message::encode_to_vec(&message);
             let decoded = <v1::Outcome as prost::Message>::decode(&bytes[..]).unwrap();
@@ -259,13 +269,15 @@ mod tests {
     #[test]
     fn broken_messages_are_refused_by_field() {
         type Edit = fn(&mut v1::Outcome);
-        let edits: [(&str, Edit); 7] = [
+        let edits: [(&str, Edit); 9] = [
+            ("grad_norm", |o| o.grad_norm = None),
+            ("polish.lambda_min", |o| o.polish.as_mut().unwrap().lambda_min = None),
             ("stop_reason", |o| o.stop_reason = 0),
             ("stop_reason", |o| o.stop_reason = 99),
             ("digest", |o| o.digest.truncate(15)),
             ("sketch_raw", |o| o.sketch_raw.push(0.0)),
             ("sketch_function", |o| o.sketch_function.clear()),
-            ("loss_train", |o| o.loss_train = f64::INFINITY),
+            ("loss_train", |o| o.loss_train = Some(f64::INFINITY)),
             ("polish.certificate", |o| o.polish.as_mut().unwrap().certificate = 77),
         ];
         for (field, edit) in edits {

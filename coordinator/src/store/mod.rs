@@ -1,225 +1,205 @@
 //! The store: every sweep, outcome and report, durable before it is acknowledged.
 //!
-//! The only module that knows sled. What it promises, and why sled alone does not, is in `docs/format.md`.
+//! The only module that knows sled. What it promises, and why sled alone does not, is in `docs/format.md`. It never
+//! changes or removes a record, never acknowledges what a power cut could take back, and never serves less than it
+//! acknowledged without saying so.
+
+mod block;
+mod commit;
+mod data;
+mod database;
+mod digest;
+mod disk;
+mod error;
+mod frame;
+mod key;
+mod lock;
+mod losses;
+mod mark;
+mod read;
+mod record;
+mod recover;
+mod restore;
+mod scan;
+mod seal;
+mod tally;
+#[cfg(test)]
+mod tests;
+mod verify;
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use seedsweep_common::digest::Digest;
 use seedsweep_common::id::{ExperimentIndex, SweepId};
-use seedsweep_common::outcome::{Failure, Outcome, Provenance};
-use seedsweep_common::range::IntervalSet;
+use seedsweep_common::outcome::{Outcome, Provenance};
 
-/// Why the store refuses.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// Another process owns it.
-    #[error("the store `{path}` is in use by process {pid} on {host}")]
-    Held {
-        /// The store.
-        path: PathBuf,
-        /// The owner's process.
-        pid: u32,
-        /// The owner's host.
-        host: String,
-    },
-    /// The file system refused.
-    #[error("cannot use the store `{path}`")]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The disk is as good as full.
-    #[error(
-        "the disk of the store `{path}` is full: {free_bytes} bytes are free, {reserve_bytes} are kept in reserve"
-    )]
-    Full {
-        /// The store.
-        path: PathBuf,
-        /// Free bytes.
-        free_bytes: u64,
-        /// Bytes never used.
-        reserve_bytes: u64,
-    },
-    /// Written by another version.
-    #[error("the store `{path}` has format {found}: this version reads format {known}")]
-    Format {
-        /// The store.
-        path: PathBuf,
-        /// Its format.
-        found: u32,
-        /// Ours.
-        known: u32,
-    },
-    /// It holds what it cannot hold.
-    #[error("the store `{path}` is damaged: {problem}")]
-    Damaged {
-        /// The store.
-        path: PathBuf,
-        /// What is wrong, and what can be done.
-        problem: String,
-    },
-}
+pub use digest::outcomes_digest;
+pub use error::StoreError;
+pub use record::{Record, Recovered, RecoveredSweep, StoredReport};
+pub use verify::{Checked, VerifyReport, verify};
 
-/// Something to be made durable.
-#[derive(Debug, Clone)]
-pub enum Record {
-    /// A new sweep (also written as `sweeps/<id>.toml`).
-    Sweep {
-        /// Its id.
-        id: SweepId,
-        /// Canonical TOML.
-        spec_toml: String,
-        /// When it was submitted, in milliseconds since 1970.
-        submitted_unix_ms: u64,
-    },
-    /// A sweep was cancelled.
-    Cancelled {
-        /// Its id.
-        id: SweepId,
-    },
-    /// Finished trials of one experiment, any restarts, each at most once in the store's life.
-    Outcomes {
-        /// The sweep.
-        sweep: SweepId,
-        /// The experiment.
-        experiment: ExperimentIndex,
-        /// How all of them came about.
-        provenance: Provenance,
-        /// The rows.
-        outcomes: Vec<Outcome>,
-    },
-    /// A trial for which every attempt failed.
-    Failed {
-        /// The sweep.
-        sweep: SweepId,
-        /// The experiment.
-        experiment: ExperimentIndex,
-        /// Which trial, and why.
-        failure: Failure,
-    },
-    /// A report that differs from what is stored.
-    Divergence {
-        /// The sweep.
-        sweep: SweepId,
-        /// The experiment.
-        experiment: ExperimentIndex,
-        /// The later outcome.
-        outcome: Outcome,
-        /// The worker whose outcome is stored.
-        first_worker: String,
-        /// The worker that reported another.
-        second_worker: String,
-    },
-    /// The report of an ended sweep.
-    Report {
-        /// The sweep.
-        sweep: SweepId,
-        /// The report.
-        report: StoredReport,
-    },
-}
+use commit::{Draft, NewRow};
+use database::Database;
+use lock::Lock;
+use mark::Mark;
+use read::Reader;
+use seal::SealFiles;
+use tally::Tally;
 
-/// The report of an ended sweep, with what it was computed from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredReport {
-    /// JSON of schema `seedsweep.report/1`.
-    pub report_json: String,
-    /// `OutcomesDigest` of the sweep's rows.
-    pub outcomes_digest: [u8; 32],
-    /// Version of the analysis.
-    pub analysis: u32,
-}
-
-/// What an opened store holds.
-#[derive(Debug)]
-pub struct Recovered {
-    /// Opens so far, this one included: the high half of each token.
-    pub boot: u32,
-    /// All sweeps in the order of submission.
-    pub sweeps: Vec<RecoveredSweep>,
-    /// What was found to be missing or damaged, for people. Empty if all is well.
-    pub notices: Vec<String>,
-}
-
-/// What an opened store holds of one sweep.
-#[derive(Debug)]
-pub struct RecoveredSweep {
-    /// Its id.
-    pub id: SweepId,
-    /// Canonical TOML.
-    pub spec_toml: String,
-    /// When it was submitted, in milliseconds since 1970.
-    pub submitted_unix_ms: u64,
-    /// Whether it was cancelled.
-    pub cancelled: bool,
-    /// Stored restarts per experiment; may be shorter than the sweep's list of experiments.
-    pub done: Vec<IntervalSet>,
-    /// Diverged trainings per experiment, a part of `done`; as long as `done`.
-    pub diverged: Vec<u64>,
-    /// Failed trials.
-    pub failed: Vec<(ExperimentIndex, Failure)>,
-    /// Reports that differed.
-    pub divergences: u64,
-    /// Whether a report is stored.
-    pub reported: bool,
-}
+/// Version of the format on disk (docs/format.md).
+const FORMAT: u32 = 1;
 
 /// An open store. Clones share it; reads may run beside the one writer.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store {
+    shared: Arc<Shared>,
+}
+
+/// What the clones share. The lock is dropped last.
+struct Shared {
+    database: Database,
+    writer: Mutex<Writer>,
+    /// Largest sequence number that is durable: rows beyond it are not served.
+    committed: AtomicU64,
+    directory: PathBuf,
+    _lock: Lock,
+}
+
+/// What a commit changes.
+struct Writer {
+    tally: Tally,
+    seals: SealFiles,
+    mark: Mark,
+    /// Sequence number of the last seal.
+    sealed_sequence: u64,
+    uuid: Vec<u8>,
+    boot: u32,
+    /// Why no commit is possible any more.
+    failed: Option<String>,
+}
 
 impl Store {
     /// Opens or creates the store in `directory`, checks it against its seal and returns what it holds. What the
     /// seal shows to be missing is left out of `done` and named in the notices.
-    pub fn open(_directory: &Path) -> Result<(Self, Recovered), StoreError> {
-        unimplemented!()
+    pub fn open(directory: &Path) -> Result<(Self, Recovered), StoreError> {
+        recover::open(directory)
     }
 
-    /// Makes `records` durable, all or none. Blocking. Only one thread may commit at a time. After an I/O error
-    /// nothing of the batch counts as stored, and later commits fail until the store is opened again.
-    pub fn commit(&self, _records: &[Record]) -> Result<(), StoreError> {
-        unimplemented!()
+    /// Makes `records` durable, all or none. Blocking; concurrent commits wait for each other. After an I/O error
+    /// nothing of the batch counts as stored, and later commits fail until the store is opened again; reads go on
+    /// as far as sled still reads, and give all or an error.
+    /// `Full` before anything was written leaves the store as it was: a later commit may succeed.
+    pub fn commit(&self, records: &[Record]) -> Result<(), StoreError> {
+        let shared = &*self.shared;
+        let mut writer = self.writer();
+        if let Some(problem) = &writer.failed {
+            let source =
+                std::io::Error::other(format!("an earlier write failed ({problem}): start again to go on"));
+            return Err(StoreError::io(&shared.directory, source));
+        }
+        let mut draft = Draft::on(&writer.tally);
+        records.iter().for_each(|record| draft.add(record));
+        let rows = draft.into_rows();
+        let Some(last) = rows.last().map(|row| row.sequence) else { return Ok(()) };
+        let bytes = rows.iter().map(|row| row.key_bytes.len() + row.value.len()).sum::<usize>();
+        disk::check_space(&shared.directory, bytes as u64)?;
+        let write_error = |error| disk::write_error(&shared.directory, error);
+        let written = shared
+            .database
+            .write(rows.iter().map(NewRow::bytes))
+            .map_err(write_error)
+            .and_then(|()| self.write_specs(records))
+            .and_then(|()| writer.mark.set(last).map_err(write_error));
+        if let Err(error) = written {
+            let cause = std::error::Error::source(&error).map_or(String::new(), |cause| format!(": {cause}"));
+            writer.failed = Some(format!("{error}{cause}"));
+            return Err(error);
+        }
+        for row in &rows {
+            writer.tally.add_new(row);
+        }
+        shared.committed.store(last, Ordering::Release);
+        Ok(())
+    }
+
+    /// Keeps the specs of new sweeps as files beside the database.
+    fn write_specs(&self, records: &[Record]) -> Result<(), StoreError> {
+        for record in records {
+            if let Record::Sweep { id, spec_toml, .. } = record {
+                let path = restore::spec_path(&self.shared.directory, *id);
+                if !path.exists() {
+                    disk::write_durably(&path, spec_toml.as_bytes())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The stored outcome of one trial.
     pub fn outcome(
         &self,
-        _sweep: SweepId,
-        _experiment: ExperimentIndex,
-        _restart: u32,
+        sweep: SweepId,
+        experiment: ExperimentIndex,
+        restart: u32,
     ) -> Result<Option<(Outcome, Provenance)>, StoreError> {
-        unimplemented!()
+        self.reader().outcome(sweep, experiment, restart)
     }
 
     /// All outcomes of one experiment by restart.
     pub fn outcomes(
         &self,
-        _sweep: SweepId,
-        _experiment: ExperimentIndex,
+        sweep: SweepId,
+        experiment: ExperimentIndex,
     ) -> Result<Vec<(Outcome, Provenance)>, StoreError> {
-        unimplemented!()
+        self.reader().outcomes(sweep, experiment)
     }
 
-    /// The stored report.
-    pub fn report(&self, _sweep: SweepId) -> Result<Option<StoredReport>, StoreError> {
-        unimplemented!()
-    }
-
-    /// Keeps the content of a data file, durable on return. Idempotent.
-    pub fn put_data(&self, _digest: Digest, _content: &[u8]) -> Result<(), StoreError> {
-        unimplemented!()
-    }
-
-    /// The content of a data file.
-    pub fn data(&self, _digest: Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        unimplemented!()
+    /// The stored report; of several the latest.
+    pub fn report(&self, sweep: SweepId) -> Result<Option<StoredReport>, StoreError> {
+        self.reader().report(sweep)
     }
 
     /// Writes the seal if something was committed since it was last written (about each second, by the driver).
     pub fn seal(&self) -> Result<(), StoreError> {
-        unimplemented!()
+        self.shared.seal()
+    }
+
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.shared.writer()
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        Reader {
+            database: &self.shared.database,
+            committed: self.shared.committed.load(Ordering::Acquire),
+            directory: &self.shared.directory,
+        }
+    }
+}
+
+impl Shared {
+    fn writer(&self) -> MutexGuard<'_, Writer> {
+        // a panic between a write and its count leaves rows that the next opening counts
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn seal(&self) -> Result<(), StoreError> {
+        let mut writer = self.writer();
+        if writer.sealed_sequence == writer.tally.sequence {
+            return Ok(());
+        }
+        let seal = seal::of(&writer.tally, &writer.uuid, writer.boot);
+        writer.seals.write(&seal)?;
+        writer.sealed_sequence = seal.sequence;
+        Ok(())
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Err(error) = self.seal() {
+            tracing::warn!(?error, "the seal was not written at the close of the store");
+        }
     }
 }

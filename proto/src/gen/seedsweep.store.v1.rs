@@ -12,7 +12,17 @@ pub struct Meta {
     #[prost(uint32, tag = "3")]
     pub boot: u32,
 }
-/// Key `s` + sweep id: one per sweep.
+/// One piece of an encoded record that may be larger than a value should be. The pieces of a record carry
+/// consecutive numbers in their keys, from 0.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Piece {
+    /// How many pieces the record has.
+    #[prost(uint32, tag = "1")]
+    pub pieces: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub chunk: ::prost::alloc::vec::Vec<u8>,
+}
+/// Key `s` + sweep id + piece, in pieces: one per sweep.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct SweepRecord {
     /// Canonical TOML.
@@ -21,118 +31,157 @@ pub struct SweepRecord {
     /// When it was submitted, in milliseconds since 1970.
     #[prost(uint64, tag = "2")]
     pub submitted_unix_ms: u64,
-    /// Whether it was cancelled.
-    #[prost(bool, tag = "3")]
-    pub cancelled: bool,
-    /// Position in the order of submission, from 0.
-    #[prost(uint64, tag = "4")]
+    /// Position in the order of submission.
+    #[prost(uint64, tag = "3")]
     pub ordinal: u64,
 }
+/// Key `x` + sweep id: the sweep was cancelled.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CancelRecord {}
 /// Key `o` + sweep id + experiment + first restart + sequence: outcomes of a contiguous range of restarts, columnar.
 /// Columns have one entry per outcome; absent optional values are NaN with their presence bit unset.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct OutcomeBlock {
-    /// Sequence number of the commit that wrote it.
-    #[prost(uint64, tag = "1")]
-    pub sequence: u64,
-    #[prost(uint32, tag = "2")]
+    #[prost(uint32, tag = "1")]
     pub first_restart: u32,
-    #[prost(uint32, tag = "3")]
+    #[prost(uint32, tag = "2")]
     pub count: u32,
     /// Values of seedsweep.v1.StopReason.
-    #[prost(bytes = "vec", tag = "4")]
+    #[prost(bytes = "vec", tag = "3")]
     pub stop_reason: ::prost::alloc::vec::Vec<u8>,
-    #[prost(uint64, repeated, tag = "5")]
+    #[prost(uint64, repeated, tag = "4")]
     pub steps: ::prost::alloc::vec::Vec<u64>,
-    #[prost(double, repeated, tag = "6")]
+    #[prost(double, repeated, tag = "5")]
     pub loss_train: ::prost::alloc::vec::Vec<f64>,
-    #[prost(double, repeated, tag = "7")]
+    #[prost(double, repeated, tag = "6")]
     pub loss_test: ::prost::alloc::vec::Vec<f64>,
-    #[prost(double, repeated, tag = "8")]
+    #[prost(double, repeated, tag = "7")]
     pub accuracy_train: ::prost::alloc::vec::Vec<f64>,
-    #[prost(double, repeated, tag = "9")]
+    #[prost(double, repeated, tag = "8")]
     pub accuracy_test: ::prost::alloc::vec::Vec<f64>,
     /// One byte per outcome: bit 0 loss_test, bit 1 accuracy_train, bit 2 accuracy_test, bit 3 polish.
-    #[prost(bytes = "vec", tag = "10")]
+    #[prost(bytes = "vec", tag = "9")]
     pub present: ::prost::alloc::vec::Vec<u8>,
-    #[prost(double, repeated, tag = "11")]
+    #[prost(double, repeated, tag = "10")]
     pub grad_norm: ::prost::alloc::vec::Vec<f64>,
     /// 16 bytes per outcome.
-    #[prost(bytes = "vec", tag = "12")]
+    #[prost(bytes = "vec", tag = "11")]
     pub digest: ::prost::alloc::vec::Vec<u8>,
     /// 16 values per outcome.
-    #[prost(double, repeated, tag = "13")]
+    #[prost(double, repeated, tag = "12")]
     pub sketch_raw: ::prost::alloc::vec::Vec<f64>,
-    #[prost(double, repeated, tag = "14")]
+    #[prost(double, repeated, tag = "13")]
     pub sketch_function: ::prost::alloc::vec::Vec<f64>,
-    /// Of outcomes without a polish: zero and NaN.
-    #[prost(bytes = "vec", tag = "15")]
+    /// Values of seedsweep.v1.Certificate. Of outcomes without a polish this and what follows is zero.
+    #[prost(bytes = "vec", tag = "14")]
     pub certificate: ::prost::alloc::vec::Vec<u8>,
-    #[prost(double, repeated, tag = "16")]
+    #[prost(double, repeated, tag = "15")]
     pub loss_polished: ::prost::alloc::vec::Vec<f64>,
-    #[prost(double, repeated, tag = "17")]
+    #[prost(double, repeated, tag = "16")]
     pub displacement: ::prost::alloc::vec::Vec<f64>,
-    #[prost(uint32, repeated, tag = "18")]
+    #[prost(uint32, repeated, tag = "17")]
     pub polish_steps: ::prost::alloc::vec::Vec<u32>,
-    #[prost(double, repeated, tag = "19")]
+    #[prost(double, repeated, tag = "18")]
     pub grad_max: ::prost::alloc::vec::Vec<f64>,
-    #[prost(double, repeated, tag = "20")]
+    #[prost(double, repeated, tag = "19")]
     pub lambda_min: ::prost::alloc::vec::Vec<f64>,
-    #[prost(double, repeated, tag = "21")]
+    #[prost(double, repeated, tag = "20")]
     pub lambda_max: ::prost::alloc::vec::Vec<f64>,
-    /// Shared by the whole block.
-    #[prost(string, tag = "22")]
+    /// Provenance, shared by the whole block.
+    #[prost(string, tag = "21")]
     pub engine: ::prost::alloc::string::String,
-    #[prost(string, tag = "23")]
+    #[prost(string, tag = "22")]
     pub build: ::prost::alloc::string::String,
-    #[prost(string, tag = "24")]
+    #[prost(string, tag = "23")]
     pub worker: ::prost::alloc::string::String,
-    #[prost(uint32, repeated, tag = "25")]
-    pub attempt: ::prost::alloc::vec::Vec<u32>,
-    #[prost(uint64, repeated, tag = "26")]
-    pub duration_ms: ::prost::alloc::vec::Vec<u64>,
+    #[prost(uint32, tag = "24")]
+    pub attempt: u32,
+    #[prost(uint64, tag = "25")]
+    pub duration_ms: u64,
 }
-/// Key `f` + sweep id + experiment + restart: a trial for which every attempt failed.
+/// Key `f` + sweep id + experiment + restart + sequence: a trial for which every attempt failed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct FailureRecord {
     #[prost(string, tag = "1")]
     pub cause: ::prost::alloc::string::String,
 }
 /// Key `d` + sweep id + experiment + restart + sequence: a report that differs from what is stored.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DivergenceRecord {
-    /// Encoded seedsweep.v1.Outcome of the later report.
-    #[prost(bytes = "vec", tag = "1")]
-    pub outcome: ::prost::alloc::vec::Vec<u8>,
+    /// The later report, as a block of one outcome: columns keep the sign of zero, which plain fields lose.
+    #[prost(message, optional, tag = "1")]
+    pub outcome: ::core::option::Option<OutcomeBlock>,
     /// The worker whose outcome is stored, and the worker that reported another.
     #[prost(string, tag = "2")]
     pub first_worker: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     pub second_worker: ::prost::alloc::string::String,
 }
-/// Key `r` + sweep id: the report of an ended sweep, part of the record.
+/// Key `r` + sweep id + sequence of the first piece + piece, in pieces: the report of an ended sweep. The latest
+/// complete one counts.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ReportRecord {
     #[prost(string, tag = "1")]
     pub report_json: ::prost::alloc::string::String,
-    /// Order-free digest of the outcomes it was computed from.
+    /// Digest of the outcomes it was computed from.
     #[prost(bytes = "vec", tag = "2")]
     pub outcomes_digest: ::prost::alloc::vec::Vec<u8>,
     /// Version of the analysis.
     #[prost(uint32, tag = "3")]
     pub analysis: u32,
 }
-/// Key `b` + digest + piece: content of an uploaded data file, in pieces small enough for the store.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DataPiece {
-    #[prost(bytes = "vec", tag = "1")]
-    pub chunk: ::prost::alloc::vec::Vec<u8>,
+/// Content of the files `seal.0` and `seal.1`: what the store held when it was written, kept outside the database
+/// so that a database that forgets is noticed.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Seal {
+    /// Version of the format of the whole store.
+    #[prost(uint32, tag = "1")]
+    pub format: u32,
+    #[prost(bytes = "vec", tag = "2")]
+    pub uuid: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint32, tag = "3")]
+    pub boot: u32,
+    /// Largest sequence number given so far. Records with a larger one came after this seal.
+    #[prost(uint64, tag = "4")]
+    pub sequence: u64,
+    /// Records up to that sequence number, and the sum of their hashes.
+    #[prost(uint64, tag = "5")]
+    pub rows: u64,
+    #[prost(bytes = "vec", tag = "6")]
+    pub rows_digest: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, repeated, tag = "7")]
+    pub sweeps: ::prost::alloc::vec::Vec<SealedSweep>,
 }
-/// Key `c` + digest: marks a data file as complete.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
-pub struct DataRecord {
+/// What a seal says of one sweep.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SealedSweep {
+    #[prost(bytes = "vec", tag = "1")]
+    pub id: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    pub submitted_unix_ms: u64,
+    #[prost(uint64, tag = "3")]
+    pub ordinal: u64,
+    #[prost(bool, tag = "4")]
+    pub cancelled: bool,
+    #[prost(message, repeated, tag = "5")]
+    pub experiments: ::prost::alloc::vec::Vec<SealedExperiment>,
+    #[prost(uint64, tag = "6")]
+    pub failures: u64,
+    #[prost(uint64, tag = "7")]
+    pub divergences: u64,
+    #[prost(uint64, tag = "8")]
+    pub reports: u64,
+    /// Whether the sweep's own record is stored; false for outcomes whose sweep is lost.
+    #[prost(bool, tag = "9")]
+    pub recorded: bool,
+}
+/// What a seal says of one experiment: position in the list is the experiment's number.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SealedExperiment {
+    /// Restarts with an outcome.
     #[prost(uint64, tag = "1")]
-    pub bytes: u64,
-    #[prost(uint32, tag = "2")]
-    pub pieces: u32,
+    pub count: u64,
+    /// Which: start and end of each range, ascending; empty if there are too many ranges to list.
+    #[prost(uint32, repeated, tag = "2")]
+    pub bounds: ::prost::alloc::vec::Vec<u32>,
 }
