@@ -14,6 +14,8 @@ pub struct Config {
     pub task_target: Duration,
     /// Exactly so many restarts per task instead (tests of reproducibility).
     pub restarts_per_task: Option<u32>,
+    /// Whether to serve beyond this machine although tokens and data travel unencrypted.
+    pub insecure_plaintext: bool,
 }
 
 impl Config {
@@ -24,6 +26,7 @@ impl Config {
             lease: Duration::from_secs(15),
             task_target: Duration::from_secs(1),
             restarts_per_task: None,
+            insecure_plaintext: false,
         }
     }
 }

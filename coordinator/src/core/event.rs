@@ -1,0 +1,197 @@
+//! What the core is told, and what it asks for. Closed sets: a new one is a change of the protocol.
+
+use seedsweep_common::id::{ExperimentIndex, Name, SweepId, Token, WorkerId};
+use seedsweep_common::limits;
+use seedsweep_common::outcome::{Failure, Outcome, Provenance};
+use seedsweep_common::range::RestartRange;
+
+/// The unit leased: one experiment, a contiguous range of restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Task {
+    /// Fences stale holders.
+    pub token: Token,
+    /// The sweep.
+    pub sweep: SweepId,
+    /// Its experiment.
+    pub experiment: ExperimentIndex,
+    /// The restarts.
+    pub range: RestartRange,
+    /// 1-based count of leases given for these restarts.
+    pub attempt: u32,
+}
+
+/// A trial that broke (panicked or could not run) on a worker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Broken {
+    /// Which trial of the task's experiment.
+    pub restart: u32,
+    /// Why, in words for people.
+    pub cause: String,
+}
+
+/// What a worker reports of one task.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The worker that reports.
+    pub worker: WorkerId,
+    /// The task as it was leased; its token may be stale.
+    pub task: Task,
+    /// Finished trials, each within the task's range.
+    pub outcomes: Vec<Outcome>,
+    /// Broken trials, each within the task's range.
+    pub broken: Vec<Broken>,
+    /// Whether the worker is done with the task.
+    pub finished: bool,
+    /// Wall time of the trials in this report on one slot, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Time passed.
+    Tick,
+    /// A user submitted a valid spec.
+    Submitted {
+        /// Its id.
+        id: SweepId,
+        /// Restarts of each experiment.
+        restarts: Vec<u32>,
+    },
+    /// A user cancelled a sweep.
+    Cancelled {
+        /// Its id.
+        id: SweepId,
+    },
+    /// Outcomes handed out by [`Effect::Compare`] were compared with the stored ones.
+    Compared {
+        /// The sweep.
+        id: SweepId,
+        /// How many were equal.
+        duplicates: u64,
+        /// How many were not.
+        divergences: u64,
+    },
+    /// A worker joined.
+    Registered {
+        /// Its name.
+        name: Name,
+        /// Version of its build.
+        build: String,
+        /// Its compute threads.
+        slots: u32,
+    },
+    /// A worker asked for up to `most` tasks.
+    TasksWanted {
+        /// The worker.
+        worker: WorkerId,
+        /// Tasks wanted.
+        most: u32,
+    },
+    /// A worker is alive and still holds these tasks.
+    Renewed {
+        /// The worker.
+        worker: WorkerId,
+        /// Its tasks.
+        held: Vec<Task>,
+    },
+    /// A worker reported.
+    Reported(Report),
+    /// A worker left in peace.
+    Left {
+        /// The worker.
+        worker: WorkerId,
+    },
+}
+
+/// Something the driver must do. Those that name the store are durable before anybody is answered.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Store a new sweep.
+    Create {
+        /// Its id.
+        id: SweepId,
+    },
+    /// Store that a sweep was cancelled.
+    Cancel {
+        /// Its id.
+        id: SweepId,
+    },
+    /// Store the first outcomes of these trials.
+    Store {
+        /// The sweep.
+        sweep: SweepId,
+        /// Its experiment.
+        experiment: ExperimentIndex,
+        /// How all of them came about.
+        provenance: Provenance,
+        /// The outcomes.
+        outcomes: Vec<Outcome>,
+    },
+    /// Compare these outcomes with those stored before, and say so by [`Event::Compared`].
+    Compare {
+        /// The sweep.
+        sweep: SweepId,
+        /// Its experiment.
+        experiment: ExperimentIndex,
+        /// Name of the worker that reported them.
+        worker: String,
+        /// The outcomes.
+        outcomes: Vec<Outcome>,
+    },
+    /// Store that every attempt of a trial failed.
+    Fail {
+        /// The sweep.
+        sweep: SweepId,
+        /// Its experiment.
+        experiment: ExperimentIndex,
+        /// Which trial, and why.
+        failure: Failure,
+    },
+    /// A sweep ended, or got another outcome after it had: its report is to be computed and stored.
+    Ended {
+        /// Its id.
+        id: SweepId,
+    },
+    /// Answer a registration.
+    Welcome(WorkerId),
+    /// Hand out a task.
+    Lease(Task),
+    /// Tell the worker to give up a task.
+    Revoke(Token),
+    /// Refuse the event; nothing changed.
+    Refused(Refusal),
+}
+
+/// Why the core refuses an event.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// The worker never registered here, or was forgotten.
+    #[error("`worker_id` is {}: no such worker is known, register again", .0.0)]
+    UnknownWorker(WorkerId),
+    /// No such sweep.
+    #[error("`sweep_id` is {0}: no such sweep is known")]
+    UnknownSweep(SweepId),
+    /// No such experiment.
+    #[error("`task.experiment` is {}: the sweep has {experiments} experiments", .index.0)]
+    UnknownExperiment {
+        /// What was asked for.
+        index: ExperimentIndex,
+        /// How many there are.
+        experiments: usize,
+    },
+    /// The task reaches beyond its experiment.
+    #[error("`task.end` is {end}: the experiment has {restarts} restarts")]
+    BeyondRestarts {
+        /// End of the task.
+        end: u32,
+        /// Restarts of the experiment.
+        restarts: u32,
+    },
+    /// Too many running sweeps.
+    #[error("{} sweeps are running: wait for one to end, or cancel one", limits::OPEN_SWEEPS)]
+    TooManySweeps,
+    /// Too many live workers.
+    #[error("{} workers are registered: no more are taken", limits::WORKERS)]
+    TooManyWorkers,
+}

@@ -1,0 +1,52 @@
+//! Workers come, call and leave.
+
+use seedsweep_common::id::{Name, WorkerId};
+
+use super::workers::Presence;
+use super::{Core, Effect, Refusal, Timestamp};
+
+impl Core {
+    pub(super) fn register(
+        &mut self,
+        now: Timestamp,
+        name: Name,
+        build: String,
+        slots: u32,
+        effects: &mut Vec<Effect>,
+    ) {
+        // the boot in the high half: an id of an earlier coordinator is never taken for one of this
+        let id = WorkerId(u64::from(self.settings.boot) << 32 | u64::from(self.workers_registered));
+        let live_until = now.after(self.settings.lease_ms);
+        if self.workers.insert(id, name, build, slots, live_until) {
+            self.workers_registered = self.workers_registered.wrapping_add(1);
+            effects.push(Effect::Welcome(id));
+        } else {
+            effects.push(Effect::Refused(Refusal::TooManyWorkers));
+        }
+    }
+
+    /// Puts the worker's tasks back without blame. A worker that is not known has nothing to put back.
+    pub(super) fn leave(&mut self, worker: WorkerId, effects: &mut Vec<Effect>) {
+        for token in self.leases.tokens(|lease| lease.worker == worker) {
+            if let Some(lease) = self.end_lease(token) {
+                self.put_back(&lease, None, effects);
+            }
+        }
+        self.workers.remove(worker);
+    }
+
+    /// Notes a call of `worker`. If its silence was counted as a loss, that is taken back: its process lives.
+    /// `false` if it is not registered.
+    pub(super) fn heard(&mut self, now: Timestamp, worker: WorkerId) -> bool {
+        match self.workers.heard(worker, now.after(self.settings.lease_ms)) {
+            None => false,
+            Some(Presence::Silent { blamed: true }) => {
+                for sweep in &mut self.sweeps {
+                    sweep.experiments.iter_mut().for_each(|experiment| experiment.histories.forgive(worker));
+                }
+                true
+            }
+            Some(Presence::Live | Presence::Silent { blamed: false }) => true,
+        }
+    }
+}

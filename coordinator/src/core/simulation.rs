@@ -1,0 +1,325 @@
+//! Scripts of random events on virtual time: workers that train, die, stall, come back, repeat and delay their
+//! reports, break trials, leave; users that submit and cancel; coordinators that die between commits.
+//!
+//! Every run ends with the faults switched off, and then every trial must be done exactly once.
+
+use std::collections::BTreeMap;
+
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+use seedsweep_common::digest::Digest;
+use seedsweep_common::id::{ExperimentIndex, Name, SweepId, Token, WorkerId};
+use seedsweep_common::outcome::Outcome;
+use seedsweep_common::progress::SweepState;
+use seedsweep_common::range::IntervalSet;
+
+use super::tests::outcome;
+use super::{Broken, Core, Effect, Event, Report, Restored, Settings, Sizing, Task, Timestamp};
+
+const LEASE_MS: u64 = 1_000;
+
+/// A worker process as the network sees it.
+struct Process {
+    id: WorkerId,
+    held: Vec<Task>,
+    last_renewal: u64,
+}
+
+/// What is on the disk: nothing that was acknowledged may ever be missing here.
+#[derive(Default)]
+struct Disk {
+    sweeps: Vec<(SweepId, Vec<u32>)>,
+    cancelled: Vec<SweepId>,
+    outcomes: BTreeMap<(SweepId, u32, u32), Outcome>,
+    failed: Vec<(SweepId, ExperimentIndex, u32)>,
+}
+
+struct World {
+    rng: ChaCha8Rng,
+    now: u64,
+    boot: u32,
+    core: Core,
+    disk: Disk,
+    processes: Vec<Process>,
+    /// Reports on their way: sent again and again until they arrive.
+    wire: Vec<Report>,
+    faults: bool,
+    duplicates: u64,
+    last_token: Option<Token>,
+}
+
+fn settings(boot: u32, fixed: Option<u32>) -> Settings {
+    Settings { boot, lease_ms: LEASE_MS, sizing: Sizing { target_ms: 50, restarts_per_task: fixed } }
+}
+
+impl World {
+    fn new(seed: u64) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        let fixed = rng.random_bool(0.3).then(|| rng.random_range(1..9));
+        Self {
+            core: Core::new(settings(1, fixed)),
+            rng,
+            now: 0,
+            boot: 1,
+            disk: Disk::default(),
+            processes: Vec::new(),
+            wire: Vec::new(),
+            faults: true,
+            duplicates: 0,
+            last_token: None,
+        }
+    }
+
+    fn chance(&mut self, p: f64) -> bool {
+        self.faults && self.rng.random_bool(p)
+    }
+
+    /// One event: decide, make durable, answer. Returns what is answered.
+    fn event(&mut self, event: Event) -> Vec<Effect> {
+        let effects = self.core.handle(Timestamp(self.now), event);
+        self.core.sanity_check();
+        let mut answers = Vec::new();
+        for effect in effects {
+            match effect {
+                Effect::Create { id } => {
+                    let view = self.core.view(id).unwrap();
+                    let restarts = view.experiments.iter().map(|counts| counts.total as u32).collect();
+                    self.disk.sweeps.push((id, restarts));
+                }
+                Effect::Cancel { id } => self.disk.cancelled.push(id),
+                Effect::Store { sweep, experiment, outcomes, .. } => {
+                    for outcome in outcomes {
+                        let key = (sweep, experiment.0, outcome.restart);
+                        assert!(self.disk.outcomes.insert(key, outcome).is_none(), "{key:?} stored twice");
+                    }
+                }
+                Effect::Compare { sweep, experiment, outcomes, .. } => {
+                    for outcome in &outcomes {
+                        let stored = &self.disk.outcomes[&(sweep, experiment.0, outcome.restart)];
+                        assert!(stored.same_bits(outcome), "the simulated workers compute the same bits");
+                    }
+                    self.duplicates += outcomes.len() as u64;
+                    let duplicates = outcomes.len() as u64;
+                    self.core.handle(
+                        Timestamp(self.now),
+                        Event::Compared { id: sweep, duplicates, divergences: 0 },
+                    );
+                }
+                Effect::Fail { sweep, experiment, failure } => {
+                    self.disk.failed.push((sweep, experiment, failure.restart));
+                }
+                Effect::Lease(task) => {
+                    assert!(self.last_token < Some(task.token), "tokens strictly increase, across boots too");
+                    self.last_token = Some(task.token);
+                    answers.push(effect);
+                }
+                answer => answers.push(answer),
+            }
+        }
+        answers
+    }
+
+    fn join(&mut self) {
+        let name = Name::new("w").unwrap();
+        let slots = self.rng.random_range(1..4);
+        for effect in self.event(Event::Registered { name, build: String::new(), slots }) {
+            let Effect::Welcome(id) = effect else { continue };
+            self.processes.push(Process { id, held: Vec::new(), last_renewal: self.now });
+        }
+    }
+
+    /// The coordinator dies and comes back with what the disk holds.
+    fn reboot(&mut self) {
+        self.boot += 1;
+        let before = std::mem::replace(&mut self.core, Core::new(settings(self.boot, None)));
+        for (id, restarts) in &self.disk.sweeps {
+            let done = |experiment: u32| -> IntervalSet {
+                let keys = self.disk.outcomes.range((*id, experiment, 0)..=(*id, experiment, u32::MAX));
+                keys.map(|((_, _, restart), _)| *restart).collect()
+            };
+            self.core.restore(Restored {
+                done: (0..restarts.len() as u32).map(done).collect(),
+                failed: (self.disk.failed.iter().filter(|(sweep, ..)| sweep == id))
+                    .map(|&(_, experiment, restart)| (experiment, restart))
+                    .collect(),
+                cancelled: self.disk.cancelled.contains(id),
+                ..Restored::new(*id, restarts.clone())
+            });
+            let (old, new) = (before.view(*id).unwrap(), self.core.view(*id).unwrap());
+            assert_eq!(old.state, new.state);
+            for (old, new) in old.experiments.iter().zip(&new.experiments) {
+                assert_eq!((old.done, old.failed, old.cancelled), (new.done, new.failed, new.cancelled));
+                assert_eq!(old.pending + old.leased, new.pending, "leases turn pending");
+            }
+        }
+        self.core.sanity_check();
+    }
+
+    fn step_worker(&mut self, index: usize) {
+        let (id, stalled) = (self.processes[index].id, self.chance(0.3));
+        if stalled {
+            return;
+        }
+        if self.now - self.processes[index].last_renewal >= LEASE_MS / 3 {
+            self.renew(index);
+        }
+        let busy = self.processes[index].held.len() >= 3;
+        if !busy {
+            let most = self.rng.random_range(1..3);
+            let answers = self.event(Event::TasksWanted { worker: id, most });
+            if answers.iter().any(|effect| matches!(effect, Effect::Refused(_))) {
+                self.register_again(index);
+            }
+            // the reply may be lost: then nobody renews the lease
+            if !self.chance(0.05) {
+                let tasks = answers.into_iter().filter_map(|effect| match effect {
+                    Effect::Lease(task) => Some(task),
+                    _ => None,
+                });
+                self.processes[index].held.extend(tasks);
+            }
+        }
+        if !self.processes[index].held.is_empty() && self.rng.random_bool(0.6) {
+            let task = self.processes[index].held.swap_remove(0);
+            self.train(index, task);
+        }
+    }
+
+    fn renew(&mut self, index: usize) {
+        let Process { id, held, .. } = &self.processes[index];
+        let answers = self.event(Event::Renewed { worker: *id, held: held.clone() });
+        for effect in answers {
+            match effect {
+                Effect::Revoke(token) => self.processes[index].held.retain(|task| task.token != token),
+                Effect::Refused(_) => self.register_again(index),
+                other => panic!("{other:?}"),
+            }
+        }
+        self.processes[index].last_renewal = self.now;
+    }
+
+    fn register_again(&mut self, index: usize) {
+        self.join();
+        let joined = self.processes.pop().unwrap();
+        self.processes[index].id = joined.id;
+    }
+
+    fn train(&mut self, index: usize, task: Task) {
+        let worker = self.processes[index].id;
+        let (mut outcomes, mut broken) = (Vec::new(), Vec::new());
+        for restart in task.range.iter() {
+            if self.chance(0.01) {
+                broken.push(Broken { restart, cause: "broke".into() });
+            } else {
+                outcomes.push(outcome(restart));
+            }
+        }
+        let duration_ms = u64::from(task.range.count()) * 7;
+        // some reports come in parts, the last one says that the task is finished
+        let part = if self.chance(0.3) { outcomes.len() / 2 } else { 0 };
+        let rest = outcomes.split_off(part);
+        let report =
+            |outcomes, broken, finished| Report { worker, task, outcomes, broken, finished, duration_ms };
+        if part > 0 {
+            self.wire.push(report(outcomes, Vec::new(), false));
+        }
+        self.wire.push(report(rest, broken, true));
+    }
+
+    /// Delivers one report out of order; sometimes its answer is lost and it comes again.
+    fn deliver(&mut self) {
+        if self.wire.is_empty() {
+            return;
+        }
+        let at = self.rng.random_range(0..self.wire.len());
+        let mut report = self.wire.swap_remove(at);
+        let copy = report.clone();
+        let answers = self.event(Event::Reported(report.clone()));
+        if answers.iter().any(|effect| matches!(effect, Effect::Refused(_))) {
+            // the sender registers again; if it is gone, so is the report
+            self.join();
+            report.worker = self.processes.pop().unwrap().id;
+            self.wire.push(report);
+        } else if self.chance(0.1) {
+            self.wire.push(copy);
+        }
+    }
+
+    fn step(&mut self) {
+        self.now += self.rng.random_range(0..120);
+        if self.processes.len() < 2 || (self.processes.len() < 6 && self.chance(0.05)) {
+            self.join();
+        }
+        for index in 0..self.processes.len() {
+            self.step_worker(index);
+        }
+        for _ in 0..self.wire.len().min(3) {
+            self.deliver();
+        }
+        if self.chance(0.03) {
+            let gone = self.rng.random_range(0..self.processes.len());
+            let process = self.processes.swap_remove(gone);
+            if self.rng.random_bool(0.3) {
+                self.event(Event::Left { worker: process.id });
+            }
+        }
+        if self.chance(0.02) {
+            self.reboot();
+        }
+        if self.disk.sweeps.len() < 4 && self.chance(0.1) {
+            let id = SweepId(Digest::of(&[self.disk.sweeps.len() as u8]));
+            let restarts = (0..self.rng.random_range(1..4)).map(|_| self.rng.random_range(1..60)).collect();
+            self.event(Event::Submitted { id, restarts });
+        }
+        if self.chance(0.003) && !self.disk.sweeps.is_empty() {
+            let id = self.disk.sweeps[self.rng.random_range(0..self.disk.sweeps.len())].0;
+            self.event(Event::Cancelled { id });
+        }
+    }
+
+    fn run(mut self) -> Self {
+        for _ in 0..self.rng.random_range(50..250) {
+            self.step();
+        }
+        self.faults = false;
+        for _ in 0..4_000 {
+            if !self.core.work_left() && self.wire.is_empty() {
+                return self;
+            }
+            self.step();
+        }
+        panic!("not finished without faults: {:?}", self.core);
+    }
+}
+
+#[test]
+fn every_trial_ends_exactly_once_whatever_happens() {
+    let mut duplicates = 0;
+    for seed in 0..400 {
+        println!("seed {seed}");
+        let world = World::new(seed).run();
+        for (id, restarts) in &world.disk.sweeps {
+            let view = world.core.view(*id).unwrap();
+            let counts = view.counts();
+            assert_ne!(view.state, SweepState::Running);
+            assert_eq!(counts.done + counts.failed + counts.cancelled, counts.total, "seed {seed}");
+            if view.state == SweepState::Done {
+                assert_eq!(counts.cancelled, 0, "seed {seed}");
+            }
+            let stored = |x: u32| world.disk.outcomes.range((*id, x, 0)..=(*id, x, u32::MAX)).count() as u64;
+            let done = (0..restarts.len() as u32).map(stored).collect::<Vec<_>>();
+            assert_eq!(view.experiments.iter().map(|c| c.done).collect::<Vec<_>>(), done, "seed {seed}");
+        }
+        duplicates += world.duplicates;
+    }
+    assert!(duplicates > 1_000, "the scripts must repeat reports: {duplicates}");
+}
+
+#[test]
+fn the_same_script_gives_the_same_state() {
+    for seed in 0..20 {
+        let (a, b) = (World::new(seed).run(), World::new(seed).run());
+        assert_eq!(a.now, b.now);
+        assert_eq!(a.disk.outcomes.len(), b.disk.outcomes.len());
+    }
+}

@@ -1,0 +1,182 @@
+//! Computes reports from stored outcomes, off the driver's loop and one at a time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use seedsweep_common::analysis::{self, RowBasins};
+use seedsweep_common::id::{ExperimentIndex, SweepId};
+use seedsweep_common::limits;
+use seedsweep_common::outcome::{Outcome, StopReason};
+use seedsweep_common::progress::{SweepState, TrialCounts};
+use tokio::sync::Mutex;
+
+use crate::board::{Facts, Standing};
+use crate::core::SweepView;
+use crate::reader::{ReadError, Reader};
+use crate::store::{StoredReport, outcomes_digest};
+
+/// What the outcomes of a sweep say, and from what it was computed.
+#[derive(Debug)]
+pub(crate) struct Analysed {
+    /// The sweep's counts as given by the driver.
+    view: SweepView,
+    /// The report, ready to be stored.
+    pub(crate) report: StoredReport,
+    /// Basins by experiment and restart, ascending.
+    basins: Vec<Vec<(u32, RowBasins)>>,
+}
+
+impl Analysed {
+    /// The basins of one trial; none if it was not yet stored when this was computed.
+    pub(crate) fn basins(&self, experiment: ExperimentIndex, restart: u32) -> RowBasins {
+        let rows = self.basins.get(experiment.0 as usize).map_or(&[][..], Vec::as_slice);
+        let found = rows.binary_search_by_key(&restart, |&(restart, _)| restart);
+        found.map_or_else(|_| RowBasins::default(), |at| rows[at].1)
+    }
+}
+
+/// The latest analyses, oldest first.
+type Recent = VecDeque<(SweepId, Arc<Analysed>)>;
+
+/// Computes analyses and keeps the latest ones.
+#[derive(Clone)]
+pub(crate) struct Analyst {
+    reader: Reader,
+    /// Held while one is computed: two at a time would only take each other's cores and memory.
+    recent: Arc<Mutex<Recent>>,
+}
+
+impl Analyst {
+    /// Reads outcomes through `reader`.
+    pub(crate) fn new(reader: Reader) -> Self {
+        Self { reader, recent: Arc::default() }
+    }
+
+    /// The report of an ended sweep, if the stored one is not the same.
+    pub(crate) async fn unstored_report(
+        &self,
+        facts: &Arc<Facts>,
+        standing: &Standing,
+    ) -> Result<Option<StoredReport>, ReadError> {
+        let analysed = self.analysed(facts, standing).await?;
+        let id = facts.id;
+        let stored = self.reader.read(move |store| store.report(id)).await?;
+        Ok((stored.as_ref() != Some(&analysed.report)).then(|| analysed.report.clone()))
+    }
+
+    /// The report as JSON. That of a sweep all of whose trials are done can no longer change: the stored one is
+    /// given, unless another version of the analysis made it.
+    pub(crate) async fn report_json(
+        &self,
+        facts: &Arc<Facts>,
+        standing: &Standing,
+    ) -> Result<String, ReadError> {
+        let counts = standing.view.counts();
+        if counts.done == counts.total {
+            let id = facts.id;
+            let stored = self.reader.read(move |store| store.report(id)).await?;
+            if let Some(stored) = stored.filter(|stored| stored.analysis == analysis::ANALYSIS_VERSION) {
+                return Ok(stored.report_json);
+            }
+        }
+        Ok(self.analysed(facts, standing).await?.report.report_json.clone())
+    }
+
+    /// The analysis of a sweep as it stands.
+    pub(crate) async fn analysed(
+        &self,
+        facts: &Arc<Facts>,
+        standing: &Standing,
+    ) -> Result<Arc<Analysed>, ReadError> {
+        let mut recent = self.recent.lock().await;
+        let known = recent.iter().find(|(id, analysed)| *id == facts.id && analysed.view == standing.view);
+        if let Some((_, analysed)) = known {
+            return Ok(analysed.clone());
+        }
+        let (facts_here, view) = (facts.clone(), standing.view.clone());
+        let id = facts.id;
+        let count = view.experiments.len() as u32;
+        let rows = self.reader.read(move |store| {
+            let rows = |index| store.outcomes(id, ExperimentIndex(index));
+            (0..count)
+                .map(|index| Ok(rows(index)?.into_iter().map(|(outcome, _)| outcome).collect()))
+                .collect()
+        });
+        let rows: Vec<Vec<Outcome>> = rows.await?;
+        let analysed = tokio::task::spawn_blocking(move || analyse(&facts_here, view, &rows));
+        let analysed = Arc::new(analysed.await.map_err(|_| ReadError::Panicked)?);
+        recent.retain(|(id, _)| *id != facts.id);
+        recent.push_back((id, analysed.clone()));
+        if recent.len() > limits::ANALYSES_KEPT {
+            recent.pop_front();
+        }
+        Ok(analysed)
+    }
+}
+
+fn analyse(facts: &Facts, view: SweepView, rows: &[Vec<Outcome>]) -> Analysed {
+    let mut progress = view.progress();
+    for (progress, rows) in progress.iter_mut().zip(rows) {
+        progress.trials = with_rows(progress.trials, rows);
+    }
+    let state = view.state;
+    debug_assert!(state == SweepState::Running || progress.iter().all(|p| p.trials.is_consistent()));
+    let analysis = analysis::analyse(&facts.spec, facts.id, state, &progress, rows);
+    let numbered = rows
+        .iter()
+        .enumerate()
+        .flat_map(|(index, rows)| rows.iter().map(move |outcome| (ExperimentIndex(index as u32), outcome)));
+    let report = StoredReport {
+        report_json: analysis.report.to_json(),
+        outcomes_digest: outcomes_digest(numbered),
+        analysis: analysis::ANALYSIS_VERSION,
+    };
+    let basins = rows.iter().zip(analysis.basins).map(|(rows, basins)| {
+        let mut basins: Vec<_> = rows.iter().map(|outcome| outcome.restart).zip(basins).collect();
+        basins.sort_unstable_by_key(|&(restart, _)| restart);
+        basins
+    });
+    Analysed { basins: basins.collect(), report, view }
+}
+
+/// `counts` with exactly the trials of `rows` done: rows that were stored since the counts were read came from
+/// leased trials, or from others that were not done yet.
+fn with_rows(counts: TrialCounts, rows: &[Outcome]) -> TrialCounts {
+    let done = rows.len() as u64;
+    let mut counts = TrialCounts {
+        diverged: rows.iter().filter(|outcome| outcome.stop_reason == StopReason::Diverged).count() as u64,
+        // fewer rows than counted only after the store has failed: those trials are to be trained again
+        pending: counts.pending + counts.done.saturating_sub(done),
+        ..counts
+    };
+    let mut new = done.saturating_sub(counts.done);
+    for state in [&mut counts.leased, &mut counts.pending, &mut counts.failed, &mut counts.cancelled] {
+        let taken = new.min(*state);
+        *state -= taken;
+        new -= taken;
+    }
+    counts.done = done;
+    counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::tests::outcome;
+
+    #[test]
+    fn counts_follow_the_rows_that_were_read() {
+        let counts =
+            TrialCounts { total: 10, done: 3, leased: 2, pending: 4, failed: 1, ..Default::default() };
+        let mut rows: Vec<Outcome> = (0..10).map(outcome).collect();
+        rows[0].stop_reason = StopReason::Diverged;
+        for n in 0..=10 {
+            let after = with_rows(counts, &rows[..n]);
+            assert!(after.is_consistent(), "{n}: {after:?}");
+            assert_eq!((after.done, after.diverged), (n as u64, u64::from(n > 0)));
+        }
+        assert_eq!(with_rows(counts, &rows[..3]).leased, 2);
+        assert_eq!(with_rows(counts, &rows[..4]).leased, 1);
+        assert_eq!(with_rows(counts, &rows[..6]).pending, 3);
+    }
+}

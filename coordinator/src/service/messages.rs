@@ -1,0 +1,112 @@
+//! Messages made from what the coordinator knows, and the parts of requests that several calls share.
+
+use seedsweep_common::id::ExperimentIndex;
+use seedsweep_common::limits;
+use seedsweep_common::progress::{SweepState, TrialCounts};
+use seedsweep_proto::convert::{self, InvalidMessage};
+use seedsweep_proto::v1;
+use tonic::Status;
+
+use super::invalid_field;
+use crate::board::{Board, NotFound, PREFIX_DIGITS, Posted, Selector, Standing, WorkerCounts};
+use crate::core::Task;
+
+/// A sweep as it stands.
+pub(super) fn sweep(posted: &Posted, standing: &Standing) -> v1::Sweep {
+    let facts = &posted.facts;
+    let experiments = facts.spec.experiments.iter().zip(&standing.view.experiments);
+    v1::Sweep {
+        id: facts.id.to_string(),
+        name: facts.spec.name.to_string(),
+        state: state(standing.view.state).into(),
+        trials: Some(counts(standing.view.counts())),
+        experiments: experiments
+            .map(|(experiment, trials)| v1::ExperimentStatus {
+                name: experiment.name.to_string(),
+                trials: Some(counts(*trials)),
+            })
+            .collect(),
+        audits_passed: 0,
+        divergences: standing.view.divergences,
+        duplicates: standing.view.duplicates,
+        trials_per_s: standing.pace.map(|pace| pace.trials_per_s),
+        eta_s: standing.pace.and_then(|pace| pace.eta_s),
+        submitted_unix_ms: facts.submitted_unix_ms,
+    }
+}
+
+/// The workers.
+pub(super) fn workers(counts: WorkerCounts) -> v1::WorkerCounts {
+    v1::WorkerCounts { live: counts.live, slots: counts.slots }
+}
+
+fn state(state: SweepState) -> v1::SweepState {
+    match state {
+        SweepState::Running => v1::SweepState::Running,
+        SweepState::Done => v1::SweepState::Done,
+        SweepState::Cancelled => v1::SweepState::Cancelled,
+    }
+}
+
+fn counts(counts: TrialCounts) -> v1::TrialCounts {
+    v1::TrialCounts {
+        total: counts.total,
+        done: counts.done,
+        failed: counts.failed,
+        diverged: counts.diverged,
+        cancelled: counts.cancelled,
+        skipped: counts.skipped,
+        pending: counts.pending,
+        leased: counts.leased,
+    }
+}
+
+/// A task on its way to a worker.
+pub(super) fn task(task: &Task) -> v1::Task {
+    v1::Task {
+        token: task.token.0,
+        sweep_id: task.sweep.to_string(),
+        experiment: task.experiment.0,
+        start: task.range.start(),
+        end: task.range.end(),
+        attempt: task.attempt,
+    }
+}
+
+/// A task as a worker presents it.
+pub(super) fn presented_task(task: &v1::Task) -> Result<Task, InvalidMessage> {
+    let range = convert::restarts(task)?;
+    if range.count() > limits::RESTARTS_PER_TASK {
+        let problem =
+            format!("covers {} restarts: at most {} are allowed", range.count(), limits::RESTARTS_PER_TASK);
+        return Err(InvalidMessage::new("task", problem));
+    }
+    if task.attempt == 0 {
+        return Err(InvalidMessage::new("task.attempt", "is 0: attempts are counted from 1"));
+    }
+    Ok(Task {
+        token: seedsweep_common::id::Token(task.token),
+        sweep: convert::sweep_id("task.sweep_id", &task.sweep_id)?,
+        experiment: ExperimentIndex(task.experiment),
+        range,
+        attempt: task.attempt,
+    })
+}
+
+/// The sweep that `selector` means.
+pub(super) fn select(board: &Board, selector: &str) -> Result<Posted, Status> {
+    let shown: String =
+        selector.chars().take(limits::NAME_CHARS + 1).flat_map(char::escape_default).collect();
+    if selector.is_empty() {
+        let problem = format!("is empty: a name, an id, its first {PREFIX_DIGITS} digits or more, or `last`");
+        return Err(invalid_field("selector", problem));
+    }
+    let selector = if selector == "last" { Selector::Last } else { Selector::Text(selector) };
+    board.find(&selector).map_err(|error| match error {
+        NotFound::None => Status::not_found(format!("`selector` is {shown}: no such sweep is known")),
+        NotFound::Ambiguous(count) => invalid_field(
+            "selector",
+            format!("is {shown}: {count} sweeps have ids that begin so, more digits are needed"),
+        ),
+    })
+}
