@@ -1,0 +1,355 @@
+//! What was typed. What it means is decided in `config`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand};
+
+use crate::output::{Format, ReportFormat};
+use crate::{duration, export, templates};
+
+/// Where does neural-network training end up, and what does that depend on?
+#[derive(Debug, Parser)]
+#[command(
+    name = "seedsweep",
+    version,
+    arg_required_else_help = true,
+    after_help = "Start with `seedsweep demo`, then `seedsweep init > sweep.toml` and `seedsweep run sweep.toml`.\n\
+                  Exit codes: 0 fine, 1 bad news (failed trials, differing reports), 2 usage or spec, 3 coordinator \
+                  not reachable, 4 not found, 5 not allowed, 6 store, 101 bug, 130 interrupted."
+)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+    /// Log to stderr; -vv and -vvv log more [env: SEEDSWEEP_LOG]
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Answer "why random weights and not 0.5 for all?" in seconds, by real training
+    Demo(Demo),
+    /// Run a sweep on this machine and print its report; the same command resumes
+    Run(Run),
+    /// Print a commented spec to start from
+    Init(Init),
+    /// Validate a spec with its data and show the plan
+    Check(Check),
+    /// Serve a store to workers and users until stopped
+    Coordinator(Coordinator),
+    /// Train for a coordinator until stopped
+    Worker(Worker),
+    /// Hand a sweep to a coordinator
+    Submit(Submit),
+    /// All sweeps, oldest first
+    List(Ask),
+    /// How far sweeps are
+    Status(AskSweep),
+    /// Follow a sweep until it ends
+    Watch(Watch),
+    /// Stop a sweep; what is stored stays
+    Cancel(Cancel),
+    /// What the outcomes say
+    Report(Report),
+    /// Outcome rows, a page at a time
+    Outcomes(Outcomes),
+    /// All outcome rows as CSV or JSON lines
+    Export(Export),
+    /// Look after a store
+    #[command(subcommand)]
+    Store(StoreVerb),
+}
+
+/// Whose sweeps a command asks about.
+#[derive(Debug, Args)]
+pub(crate) struct Target {
+    /// The store; a coordinator that serves it is asked [env: SEEDSWEEP_STORE] [default: ./seedsweep-store]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Ask the coordinator at this address instead, for instance http://10.0.0.7:7373 [env: SEEDSWEEP_CONNECT]
+    #[arg(long, value_name = "URL", conflicts_with = "store")]
+    pub(crate) connect: Option<String>,
+    /// File with the admin token for --connect [env: SEEDSWEEP_TOKEN_FILE]
+    #[arg(long, value_name = "FILE", conflicts_with = "store")]
+    pub(crate) token_file: Option<PathBuf>,
+}
+
+/// A store on this machine.
+#[derive(Debug, Args)]
+pub(crate) struct StoreDir {
+    /// The store; created if it does not exist [env: SEEDSWEEP_STORE] [default: ./seedsweep-store]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+}
+
+/// How a coordinator hands out work.
+#[derive(Debug, Args)]
+pub(crate) struct Leasing {
+    /// How long a worker may be silent before its tasks go to others
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration::parse, env = "SEEDSWEEP_LEASE", hide_env_values = true)]
+    pub(crate) lease: Duration,
+    /// Restarts per task, exactly; for tests of reproducibility.
+    #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) restarts_per_task: Option<u32>,
+}
+
+/// Compute threads.
+#[derive(Debug, Args)]
+pub(crate) struct Slots {
+    /// Compute threads [default: one per core]
+    #[arg(long, value_name = "N", env = "SEEDSWEEP_SLOTS", hide_env_values = true,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(seedsweep_common::limits::SLOTS_PER_WORKER)))]
+    pub(crate) slots: Option<u32>,
+}
+
+/// A spec and changes to it.
+#[derive(Debug, Args)]
+pub(crate) struct Spec {
+    /// The spec (`seedsweep init` prints one)
+    #[arg(value_name = "SPEC")]
+    pub(crate) spec: PathBuf,
+    /// Set a key of the spec, for instance --set train.lr=0.1; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) sets: Vec<String>,
+}
+
+/// `seedsweep demo`.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// Seed of the sweep [default: the first from 2026 on that the store does not hold]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=seedsweep_common::limits::SEED))]
+    pub(crate) seed: Option<u64>,
+    #[command(flatten)]
+    pub(crate) store: StoreDir,
+    #[command(flatten)]
+    pub(crate) slots: Slots,
+    #[command(flatten)]
+    pub(crate) leasing: Leasing,
+}
+
+/// `seedsweep run`.
+#[derive(Debug, Args)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    pub(crate) spec: Spec,
+    #[command(flatten)]
+    pub(crate) store: StoreDir,
+    #[command(flatten)]
+    pub(crate) slots: Slots,
+    #[command(flatten)]
+    pub(crate) leasing: Leasing,
+    /// Form of the report: table, json or markdown
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = ReportFormat::Table, hide_possible_values = true)]
+    pub(crate) output: ReportFormat,
+}
+
+/// `seedsweep init`.
+#[derive(Debug, Args)]
+pub(crate) struct Init {
+    /// Which template (see --list)
+    #[arg(value_name = "TEMPLATE", default_value = templates::DEFAULT)]
+    pub(crate) template: String,
+    /// List the templates
+    #[arg(long)]
+    pub(crate) list: bool,
+}
+
+/// `seedsweep check`.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) spec: Spec,
+    /// Print the canonical text instead, whose digest is the sweep's id
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) canonical: bool,
+    /// Form of the plan: table or json
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Format::Table, hide_possible_values = true)]
+    pub(crate) output: Format,
+}
+
+/// `seedsweep coordinator`.
+#[derive(Debug, Args)]
+pub(crate) struct Coordinator {
+    #[command(flatten)]
+    pub(crate) store: StoreDir,
+    /// Where to listen; port 0 takes any free port, which workers do not find again after a restart
+    #[arg(
+        long,
+        value_name = "ADDR",
+        default_value = "127.0.0.1:7373",
+        env = "SEEDSWEEP_LISTEN",
+        hide_env_values = true
+    )]
+    pub(crate) listen: std::net::SocketAddr,
+    /// Listen beyond this machine although tokens and data then travel unencrypted
+    #[arg(long)]
+    pub(crate) insecure_plaintext: bool,
+    #[command(flatten)]
+    pub(crate) leasing: Leasing,
+}
+
+/// `seedsweep worker`.
+#[derive(Debug, Args)]
+pub(crate) struct Worker {
+    /// The coordinator's join file (`auth/worker.join` in its store)
+    #[arg(long, value_name = "FILE", env = "SEEDSWEEP_JOIN", hide_env_values = true)]
+    pub(crate) join: PathBuf,
+    #[command(flatten)]
+    pub(crate) slots: Slots,
+    /// Name for people [default: HOST-PID]
+    #[arg(long, value_name = "NAME", value_parser = name)]
+    pub(crate) name: Option<String>,
+    /// Leave after so long without work [default: stay]
+    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
+    pub(crate) idle_exit: Option<Duration>,
+}
+
+/// `seedsweep submit`.
+#[derive(Debug, Args)]
+pub(crate) struct Submit {
+    #[command(flatten)]
+    pub(crate) spec: Spec,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Form of the answer: table or json
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Format::Table, hide_possible_values = true)]
+    pub(crate) output: Format,
+}
+
+/// A question about all sweeps.
+#[derive(Debug, Args)]
+pub(crate) struct Ask {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Form of the answer: table or json
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Format::Table, hide_possible_values = true)]
+    pub(crate) output: Format,
+}
+
+/// A question about one sweep, or all.
+#[derive(Debug, Args)]
+pub(crate) struct AskSweep {
+    /// Name, id, first digits of an id, or `last` [default: all sweeps]
+    #[arg(value_name = "SWEEP")]
+    pub(crate) sweep: Option<String>,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+/// Which sweep, `last` if none is named.
+#[derive(Debug, Args)]
+pub(crate) struct Selector {
+    /// Name, id, first digits of an id, or `last`
+    #[arg(value_name = "SWEEP", default_value = "last")]
+    pub(crate) sweep: String,
+    #[command(flatten)]
+    pub(crate) target: Target,
+}
+
+/// `seedsweep watch`.
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    #[command(flatten)]
+    pub(crate) selector: Selector,
+}
+
+/// `seedsweep cancel`.
+#[derive(Debug, Args)]
+pub(crate) struct Cancel {
+    /// Name, id, first digits of an id, or `last`
+    #[arg(value_name = "SWEEP")]
+    pub(crate) sweep: String,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+/// `seedsweep report`.
+#[derive(Debug, Args)]
+pub(crate) struct Report {
+    #[command(flatten)]
+    pub(crate) selector: Selector,
+    /// Form of the report: table, json or markdown
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = ReportFormat::Table, hide_possible_values = true)]
+    pub(crate) output: ReportFormat,
+}
+
+/// `seedsweep outcomes`.
+#[derive(Debug, Args)]
+pub(crate) struct Outcomes {
+    #[command(flatten)]
+    pub(crate) selector: Selector,
+    /// Only this experiment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) experiment: Option<String>,
+    /// Rows per page
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) limit: u32,
+    /// Which page, from 1
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) page: u32,
+    /// Form of the rows: table or json
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Format::Table, hide_possible_values = true)]
+    pub(crate) output: Format,
+}
+
+/// `seedsweep export`.
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    #[command(flatten)]
+    pub(crate) selector: Selector,
+    /// Form of the rows: csv or jsonl
+    #[arg(long, value_name = "FORM", value_enum, default_value_t = export::Format::Csv, hide_possible_values = true)]
+    pub(crate) format: export::Format,
+    /// File to write (whole or not at all), or - for standard output
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    pub(crate) output: PathBuf,
+}
+
+/// `seedsweep store …`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreVerb {
+    /// Open a store that nobody uses, read every record and say what is wrong
+    Verify(StoreVerify),
+}
+
+/// `seedsweep store verify`.
+#[derive(Debug, Args)]
+pub(crate) struct StoreVerify {
+    /// The store [env: SEEDSWEEP_STORE] [default: ./seedsweep-store]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    /// Form of the answer: table or json
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Format::Table, hide_possible_values = true)]
+    pub(crate) output: Format,
+}
+
+impl Verb {
+    /// Whether a program reads stdout, which then also gets errors as JSON.
+    pub(crate) fn wants_json(&self) -> bool {
+        match self {
+            Self::Run(Run { output, .. }) | Self::Report(Report { output, .. }) => {
+                *output == ReportFormat::Json
+            }
+            Self::Check(Check { output, .. })
+            | Self::Submit(Submit { output, .. })
+            | Self::List(Ask { output, .. })
+            | Self::Status(AskSweep { ask: Ask { output, .. }, .. })
+            | Self::Cancel(Cancel { ask: Ask { output, .. }, .. })
+            | Self::Outcomes(Outcomes { output, .. })
+            | Self::Store(StoreVerb::Verify(StoreVerify { output, .. })) => *output == Format::Json,
+            Self::Demo(_)
+            | Self::Init(_)
+            | Self::Coordinator(_)
+            | Self::Worker(_)
+            | Self::Watch(_)
+            | Self::Export(_) => false,
+        }
+    }
+}
+
+fn name(text: &str) -> Result<String, String> {
+    seedsweep_common::id::Name::new(text).map(|name| name.to_string()).map_err(|error| error.to_string())
+}

@@ -1,0 +1,271 @@
+//! The tables of a report as rows of text, for every form they are shown in.
+
+use seedsweep_common::analysis::report::{
+    Comparison, ExperimentReport, Interval, LevelReport, Number, Report, SamePair, Summary,
+};
+use seedsweep_common::analysis::words::{percent, significant};
+
+/// Basins listed per experiment; JSON has more.
+const BASINS_SHOWN: usize = 5;
+
+/// A table: a title, column heads, rows of as many cells.
+pub(crate) struct Columns {
+    pub(crate) title: &'static str,
+    pub(crate) heads: Vec<&'static str>,
+    pub(crate) rows: Vec<Vec<String>>,
+}
+
+/// The level at which an experiment's verdict is drawn.
+pub(crate) fn verdict_level(experiment: &ExperimentReport) -> &LevelReport {
+    match experiment.verdict.level.as_str() {
+        "bits" => &experiment.levels.bits,
+        "raw" => &experiment.levels.raw,
+        _ => &experiment.levels.function,
+    }
+}
+
+/// `60 x 4`: starts, and runs of each.
+pub(crate) fn starts_by_runs(experiment: &ExperimentReport) -> String {
+    match experiment.starts {
+        None => format!("{} x 1", experiment.restarts),
+        Some(starts) if starts > 0 && experiment.restarts.is_multiple_of(starts) => {
+            format!("{starts} x {}", experiment.restarts / starts)
+        }
+        Some(starts) => {
+            format!("{starts} x ~{:.1}", f64::from(experiment.restarts) / f64::from(starts.max(1)))
+        }
+    }
+}
+
+/// `0 of 40`.
+pub(crate) fn learned(experiment: &ExperimentReport) -> String {
+    experiment
+        .learned
+        .map_or_else(|| "-".to_owned(), |learned| format!("{} of {}", learned.count, learned.of))
+}
+
+/// `96 % (84-100)`.
+pub(crate) fn agreement(same_pair: &SamePair) -> String {
+    match (same_pair.estimate, same_pair.ci95) {
+        (None, _) => "-".to_owned(),
+        (Some(rate), None) => format!("{} %", percent(rate.0)),
+        (Some(rate), Some(ends)) => format!("{} % ({})", percent(rate.0), percent_ends(ends)),
+    }
+}
+
+/// `84-100`; `-3 to 12` where a minus would look like a dash.
+pub(crate) fn percent_ends([low, high]: Interval) -> String {
+    let between = if low.0 < 0.0 { " to " } else { "-" };
+    format!("{}{between}{}", percent(low.0), percent(high.0))
+}
+
+/// `same_minimum`, and whether it rests on polished points.
+fn verdict(experiment: &ExperimentReport) -> String {
+    let kind = experiment.verdict.kind.name();
+    let unpolished = !experiment.polished && experiment.trials.done > 0;
+    if unpolished { format!("{kind} (unpolished)") } else { kind.to_owned() }
+}
+
+/// The answer in one row per experiment.
+pub(crate) fn answer(report: &Report) -> Columns {
+    let row = |experiment: &ExperimentReport| {
+        let level = verdict_level(experiment);
+        vec![
+            experiment.name.clone(),
+            starts_by_runs(experiment),
+            learned(experiment),
+            level.basins_found.to_string(),
+            agreement(&level.same_pair),
+            verdict(experiment),
+        ]
+    };
+    Columns {
+        title: "agreement (95 % interval) at the level of the verdict",
+        heads: vec!["experiment", "start x runs", "learned", "minima", "pairs agree", "verdict"],
+        rows: report.experiments.iter().map(row).collect(),
+    }
+}
+
+/// Every table below the answer that has a row.
+pub(crate) fn details(report: &Report) -> Vec<Columns> {
+    let all = [levels(report), basins(report), endings(report), parameters(report), comparisons(report)];
+    all.into_iter().chain(quantities(report)).filter(|columns| !columns.rows.is_empty()).collect()
+}
+
+fn levels(report: &Report) -> Columns {
+    let basins = |n: u64| if n == 1 { "1 basin".to_owned() } else { format!("{n} basins") };
+    let cell = |level: &LevelReport| match level.same_pair.estimate {
+        None => basins(level.basins_found),
+        Some(_) => format!("{}, {}", basins(level.basins_found), agreement(&level.same_pair)),
+    };
+    let row = |experiment: &ExperimentReport| {
+        let levels = &experiment.levels;
+        vec![experiment.name.clone(), cell(&levels.bits), cell(&levels.raw), cell(&levels.function)]
+    };
+    Columns {
+        title: "basins and agreement by what counts as the same",
+        heads: vec!["experiment", "bits", "raw", "function"],
+        rows: report.experiments.iter().map(row).collect(),
+    }
+}
+
+fn basins(report: &Report) -> Columns {
+    let rows = report
+        .experiments
+        .iter()
+        .flat_map(|experiment| {
+            let level = verdict_level(experiment);
+            let listed = level.basins.iter().take(BASINS_SHOWN).map(|basin| {
+                vec![
+                    experiment.name.clone(),
+                    basin.basin.to_string(),
+                    format!("{} ({} %)", basin.count, percent(basin.share.0)),
+                    significant(basin.loss_median.0),
+                    basin.certificate.clone().unwrap_or_else(|| "-".to_owned()),
+                    basin.representative.to_string(),
+                ]
+            });
+            let shown: u64 = level.basins.iter().take(BASINS_SHOWN).map(|basin| basin.count).sum();
+            let all: u64 = level.basins.iter().map(|b| b.count).sum::<u64>()
+                + level.others.as_ref().map_or(0, |o| o.count);
+            let more = level.basins_found.saturating_sub(BASINS_SHOWN as u64);
+            let rest = (more > 0).then(|| {
+                let share = percent((all - shown) as f64 / level.n.max(1) as f64);
+                let blank = || String::from("-");
+                vec![
+                    experiment.name.clone(),
+                    format!("{more} more"),
+                    format!("{} ({share} %)", all - shown),
+                    blank(),
+                    blank(),
+                    blank(),
+                ]
+            });
+            listed.chain(rest).collect::<Vec<_>>()
+        })
+        .collect();
+    Columns {
+        title: "the largest basins (numbers are the same in all experiments that can be compared)",
+        heads: vec!["experiment", "basin", "trials", "median loss", "certificate", "for instance restart"],
+        rows,
+    }
+}
+
+fn endings(report: &Report) -> Columns {
+    let counts = |counts: &std::collections::BTreeMap<String, u64>| {
+        let named: Vec<String> =
+            counts.iter().filter(|(_, n)| **n > 0).map(|(name, n)| format!("{n} {name}")).collect();
+        if named.is_empty() { "-".to_owned() } else { named.join(", ") }
+    };
+    let row = |experiment: &ExperimentReport| {
+        let trials = &experiment.trials;
+        vec![
+            experiment.name.clone(),
+            format!("{} of {}", trials.done, experiment.restarts),
+            trials.failed.to_string(),
+            counts(&experiment.stop_reasons),
+            counts(&experiment.certificates),
+        ]
+    };
+    Columns {
+        title: "how trials ended",
+        heads: vec!["experiment", "done", "failed", "stopped by", "certificates"],
+        rows: report.experiments.iter().map(row).collect(),
+    }
+}
+
+fn parameters(report: &Report) -> Columns {
+    let text = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let row = |experiment: &ExperimentReport| {
+        let set: Vec<String> =
+            experiment.parameters.iter().map(|(path, value)| format!("{path} = {}", text(value))).collect();
+        (!set.is_empty()).then(|| vec![experiment.name.clone(), set.join(", ")])
+    };
+    Columns {
+        title: "what experiments set differently",
+        heads: vec!["experiment", "parameters"],
+        rows: report.experiments.iter().filter_map(row).collect(),
+    }
+}
+
+fn comparisons(report: &Report) -> Columns {
+    let shares = |estimate: Option<Number>, ci95: Option<Interval>| match (estimate, ci95) {
+        (Some(estimate), Some(ends)) => format!("{} % ({})", percent(estimate.0), percent_ends(ends)),
+        (Some(estimate), None) => format!("{} %", percent(estimate.0)),
+        (None, _) => "-".to_owned(),
+    };
+    let points = |estimate: Option<Number>, ci95: Option<Interval>| match (estimate, ci95) {
+        (Some(estimate), Some([low, high])) => {
+            format!("{} ({} to {})", percent(estimate.0), percent(low.0), percent(high.0))
+        }
+        (Some(estimate), None) => percent(estimate.0),
+        (None, _) => "-".to_owned(),
+    };
+    let row = |comparison: &Comparison| {
+        let pairs = &comparison.same_pair_difference;
+        let loss = &comparison.loss_difference;
+        let share = comparison.start_share.as_ref();
+        vec![
+            format!("{} − {}", comparison.a, comparison.b),
+            points(pairs.estimate, pairs.ci95),
+            format!(
+                "{}{}{}",
+                loss.estimate.map_or_else(|| "-".to_owned(), |estimate| significant(estimate.0)),
+                loss.ci95.map_or_else(String::new, |ends| format!(" ({})", ends_of(ends))),
+                if loss.paired { ", paired" } else { "" }
+            ),
+            share.map_or_else(|| "-".to_owned(), |share| shares(share.estimate, share.ci95)),
+        ]
+    };
+    Columns {
+        title: "differences between experiments",
+        heads: vec!["experiments", "pairs agree, points", "training loss", "start share"],
+        rows: report.comparisons.iter().map(row).collect(),
+    }
+}
+
+/// One table for each quantity that any experiment has.
+fn quantities(report: &Report) -> Vec<Columns> {
+    type Pick = fn(&ExperimentReport) -> Option<&Summary>;
+    let picks: [(&'static str, Pick); 5] = [
+        ("loss on the training rows, l2 included", |e| Some(&e.loss.train)),
+        ("loss on the test rows", |e| e.loss.test.as_ref()),
+        ("accuracy on the training rows", |e| e.accuracy.train.as_ref()),
+        ("accuracy on the test rows", |e| e.accuracy.test.as_ref()),
+        ("steps", |e| Some(&e.steps)),
+    ];
+    picks
+        .into_iter()
+        .map(|(title, pick)| Columns {
+            title,
+            heads: vec!["experiment", "n", "mean", "95 % CI", "sd", "median", "IQM"],
+            rows: report
+                .experiments
+                .iter()
+                .filter_map(|experiment| {
+                    let summary = pick(experiment).filter(|summary| summary.n > 0)?;
+                    Some([vec![experiment.name.clone()], summary_cells(summary)].concat())
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+fn summary_cells(summary: &Summary) -> Vec<String> {
+    let number = |value: Option<Number>| value.map_or_else(|| "-".to_owned(), |value| significant(value.0));
+    vec![
+        summary.n.to_string(),
+        number(summary.mean),
+        summary.ci95.map_or_else(|| "-".to_owned(), ends_of),
+        number(summary.sd),
+        number(summary.median),
+        number(summary.iqm),
+    ]
+}
+
+fn ends_of([low, high]: Interval) -> String {
+    format!("{} to {}", significant(low.0), significant(high.0))
+}

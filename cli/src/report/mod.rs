@@ -1,0 +1,11 @@
+//! A report for people: words first, the table second, caveats third. Renderers only: what is true was decided
+//! by `seedsweep_common::analysis`, and nothing here computes a number.
+
+mod columns;
+pub(crate) mod demo;
+pub(crate) mod markdown;
+pub(crate) mod table;
+mod text;
+
+#[cfg(test)]
+mod fixtures;

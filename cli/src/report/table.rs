@@ -1,0 +1,155 @@
+//! A report on a terminal.
+
+use std::collections::BTreeMap;
+
+use comfy_table::{Cell, ContentArrangement, Table, presets};
+use seedsweep_common::analysis::report::Report;
+use seedsweep_common::analysis::words::percent;
+
+use super::columns::{self, Columns};
+use super::text::{paragraph, plain};
+
+/// Narrowest and widest text that is laid out; beyond it lines are hard to read.
+const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
+
+/// The report in lines of at most `width` characters: the answer in words, the tables, the caveats.
+pub(crate) fn table(report: &Report, width: usize) -> String {
+    let width = width.clamp(*WIDTHS.start(), *WIDTHS.end());
+    let mut out = paragraph("", &headline(report), width);
+    out.push('\n');
+    for experiment in &report.experiments {
+        out += &paragraph("", &format!("{}:", experiment.name), width);
+        out += &paragraph("  ", &experiment.verdict.statement, width);
+    }
+    for sentence in shares(report) {
+        out += &paragraph("=> ", &sentence, width);
+    }
+    out.push('\n');
+    out += &laid_out(&columns::answer(report), width);
+    for columns in columns::details(report) {
+        out.push('\n');
+        out += &laid_out(&columns, width);
+    }
+    let caveats = caveats(report);
+    if !caveats.is_empty() {
+        out += "\ncaveats\n";
+        for (names, warning) in caveats {
+            out += &paragraph("  - ", &format!("{names}: {warning}"), width);
+        }
+    }
+    out
+}
+
+/// What the report is about.
+pub(crate) fn headline(report: &Report) -> String {
+    let sweep = &report.sweep;
+    let short: String = sweep.id.chars().take(12).collect();
+    let trials = &sweep.trials;
+    format!(
+        "sweep {} {short} (seed {}) is {}: {} of {} trials stored, {} failed, {} diverged",
+        sweep.name,
+        sweep.seed,
+        sweep.state.name(),
+        trials.done,
+        trials.total,
+        trials.failed,
+        trials.diverged
+    )
+}
+
+/// What the start decides, a sentence for each pair of experiments that tells.
+pub(crate) fn shares(report: &Report) -> Vec<String> {
+    let sentence = |share: &seedsweep_common::analysis::report::StartShare, level: &str| {
+        let estimate = share.estimate?;
+        let interval = match share.ci95 {
+            Some(ends) => format!("95 % CI {}", columns::percent_ends(ends)),
+            None => "no interval: that needs 5 starts".to_owned(),
+        };
+        Some(format!(
+            "the start decides {} % of where training ends ({interval}; {} against {}, level {level})",
+            percent(estimate.0),
+            share.fixed,
+            share.random
+        ))
+    };
+    report
+        .comparisons
+        .iter()
+        .filter_map(|comparison| sentence(comparison.start_share.as_ref()?, &comparison.level))
+        .collect()
+}
+
+/// Warnings with the experiments that they are about, each warning once.
+pub(crate) fn caveats(report: &Report) -> Vec<(String, String)> {
+    let mut order: Vec<&str> = Vec::new();
+    let mut names: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for experiment in &report.experiments {
+        for warning in &experiment.verdict.warnings {
+            let about = names.entry(warning).or_default();
+            if about.is_empty() {
+                order.push(warning);
+            }
+            about.push(&experiment.name);
+        }
+    }
+    let mut caveats: Vec<(String, String)> =
+        order.into_iter().map(|warning| (names[warning].join(", "), warning.to_owned())).collect();
+    if report.comparisons_left_out > 0 {
+        let left_out = report.comparisons_left_out;
+        caveats.push(("comparisons".to_owned(), format!("{left_out} further pairs are left out")));
+    }
+    caveats
+}
+
+/// A table with its title.
+pub(crate) fn laid_out(columns: &Columns, width: usize) -> String {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(u16::try_from(width).unwrap_or(u16::MAX))
+        .set_header(columns.heads.iter().map(Cell::new));
+    for row in &columns.rows {
+        table.add_row(row.iter().map(|cell| Cell::new(plain(cell))));
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let mut out = paragraph("", columns.title, width);
+    for line in table.lines() {
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use snapbox::{assert_data_eq, file};
+
+    use super::*;
+    use crate::report::fixtures::demo_report;
+
+    #[test]
+    fn table_says_the_answer_first_and_the_caveats_last() {
+        let mut report = demo_report();
+        report.experiments[1].parameters.insert("train.lr".to_owned(), 0.05.into());
+        assert_data_eq!(table(&report, 80), file!["snapshots/table.txt": Text].raw());
+    }
+
+    #[test]
+    fn table_keeps_the_width_and_shows_user_text_as_text() {
+        let mut report = demo_report();
+        report.experiments[1].name = "x".repeat(64);
+        let nasty = "\u{1b}[31mred\u{202e}\nnew line";
+        report.experiments[2].parameters.insert("data.target".to_owned(), nasty.into());
+        report.experiments[2].verdict.warnings.push(nasty.to_owned());
+        for width in [80, 100, 120] {
+            let text = table(&report, width);
+            for line in text.lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+            assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'));
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Text from reports made harmless, and paragraphs.
+
+/// `text` on one line without what steers a terminal: control characters and direction marks are spelled out.
+pub(crate) fn plain(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in text.chars() {
+        let steers = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if c.is_control() || steers { safe.extend(c.escape_default()) } else { safe.push(c) }
+    }
+    safe
+}
+
+/// `text` as Markdown that shows it as it is, in a table or outside.
+pub(crate) fn markdown(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for c in plain(text).chars() {
+        if matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '#' | '&' | '!') {
+            safe.push('\\');
+        }
+        safe.push(c);
+    }
+    safe
+}
+
+/// `text`, made plain, as lines of at most `width` characters where its words allow: the first after `first`, the
+/// others indented as far.
+pub(crate) fn paragraph(first: &str, text: &str, width: usize) -> String {
+    let indent = first.chars().count();
+    let mut lines = String::from(first);
+    let mut column = indent;
+    for word in plain(text).split(' ') {
+        let length = word.chars().count();
+        if column > indent && column + 1 + length > width {
+            lines.push('\n');
+            lines.extend(std::iter::repeat_n(' ', indent));
+            column = indent;
+        } else if column > indent {
+            lines.push(' ');
+            column += 1;
+        }
+        lines.push_str(word);
+        column += length;
+    }
+    lines.push('\n');
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_cannot_steer_a_terminal_or_leave_its_cell() {
+        assert_eq!(plain("a\u{1b}[2Jb\u{202e}c\nd"), "a\\u{1b}[2Jb\\u{202e}c\\nd");
+        assert_eq!(markdown("a|b <script> *c* _d_\r"), "a\\|b \\<script\\> \\*c\\* \\_d\\_\\\\r");
+    }
+
+    #[test]
+    fn paragraphs_keep_their_width_and_indent() {
+        assert_eq!(paragraph("ab  ", "one two three four", 13), "ab  one two\n    three\n    four\n");
+        assert_eq!(paragraph("", "incomprehensibilities are long", 5), "incomprehensibilities\nare\nlong\n");
+    }
+}

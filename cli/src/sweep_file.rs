@@ -1,0 +1,107 @@
+//! A spec from disk with all that it names, checked as far as anything can be checked before work
+//! starts: a bad spec or data file leaves no trace.
+
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use seedsweep_common::digest::Digest;
+use seedsweep_common::id::ExperimentIndex;
+use seedsweep_common::limits;
+use seedsweep_common::spec::{self, SweepSpec};
+use seedsweep_worker::train::Prepared;
+
+use crate::error::{CliError, Kind};
+use crate::output;
+
+/// A sweep that can be submitted.
+pub(crate) struct SweepFile {
+    /// The spec with the digests of its files.
+    pub(crate) spec: SweepSpec,
+    /// What is legal but suspicious, rendered for people.
+    pub(crate) warnings: Vec<String>,
+    files: HashMap<Digest, Arc<[u8]>>,
+}
+
+impl SweepFile {
+    /// Reads the spec at `path` with the overrides `sets`, and the files it names relative to itself.
+    pub(crate) fn read(path: &Path, sets: &[String]) -> Result<Self, CliError> {
+        let origin = path.display().to_string();
+        let bytes = read_bounded(path, limits::SPEC_BYTES as u64).map_err(|error| {
+            CliError::caused(Kind::Spec, format!("cannot read the spec `{origin}`"), &error)
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            CliError::caused(Kind::Spec, format!("the spec `{origin}` is not UTF-8 text"), &error)
+        })?;
+        Self::parse(&origin, &text, sets, path.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Reads a spec from `text`; `origin` names it in messages, its files lie in `directory`.
+    pub(crate) fn parse(
+        origin: &str,
+        text: &str,
+        sets: &[String],
+        directory: &Path,
+    ) -> Result<Self, CliError> {
+        let parsed =
+            spec::parse(origin, text, sets).map_err(|errors| CliError::spec(origin, errors.rendered))?;
+        let mut sweep = Self { spec: parsed.spec, warnings: parsed.warnings, files: HashMap::new() };
+        sweep.attach_files(directory)?;
+        sweep.check_data()?;
+        Ok(sweep)
+    }
+
+    fn attach_files(&mut self, directory: &Path) -> Result<(), CliError> {
+        let paths: Vec<String> = self.spec.attachments().iter().map(|file| file.path.clone()).collect();
+        for path in paths {
+            let content = read_bounded(&directory.join(&path), limits::DATA_BYTES).map_err(|error| {
+                CliError::caused(
+                    Kind::Spec,
+                    format!("cannot read the file `{path}` that the spec names"),
+                    &error,
+                )
+            })?;
+            let digest = Digest::of(&content);
+            self.spec.attach(&path, digest);
+            self.files.insert(digest, content.into());
+        }
+        Ok(())
+    }
+
+    /// Builds the data of every experiment once, so that what does not fit is said before any work.
+    fn check_data(&self) -> Result<(), CliError> {
+        let content = |digest| self.content(digest);
+        for (index, experiment) in (0..).zip(&self.spec.experiments) {
+            Prepared::new(&self.spec, ExperimentIndex(index), &content).map_err(|error| {
+                CliError::caused(
+                    Kind::Spec,
+                    format!("experiment `{}` cannot be trained", experiment.name),
+                    &error,
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The content of a file that the spec names.
+    pub(crate) fn content(&self, digest: Digest) -> Option<Arc<[u8]>> {
+        self.files.get(&digest).cloned()
+    }
+
+    /// Says on stderr what its author should know.
+    pub(crate) fn print_warnings(&self) {
+        for warning in &self.warnings {
+            output::note(warning.trim_end());
+        }
+    }
+}
+
+fn read_bounded(path: &Path, most_bytes: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most_bytes {
+        return Err(std::io::Error::other(format!("it is larger than the {most_bytes} bytes allowed")));
+    }
+    Ok(bytes)
+}

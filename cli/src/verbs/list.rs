@@ -1,0 +1,50 @@
+//! `seedsweep list`: which sweeps there are.
+
+use serde::Serialize;
+
+use crate::args;
+use crate::config::Target;
+use crate::error::CliError;
+use crate::exit::{self, Exit};
+use crate::output::{self, Format};
+use crate::status::SweepJson;
+use crate::{session, status};
+
+#[derive(Serialize)]
+struct ListJson<'a> {
+    schema: &'static str,
+    sweeps: Vec<SweepJson<'a>>,
+}
+
+/// Prints all sweeps, oldest first.
+pub(crate) async fn run(args: args::Ask) -> Result<Exit, CliError> {
+    let target = Target::new(&args.target)?;
+    let sweeps = session::ask(&target, async |client| client.sweeps().await).await?.sweeps;
+    match args.output {
+        Format::Json => {
+            let sweeps = sweeps.iter().map(SweepJson::from).collect();
+            output::line(&output::json(&ListJson { schema: "seedsweep.list/1", sweeps }))?;
+        }
+        Format::Table if sweeps.is_empty() => {
+            output::note("no sweeps yet: submit one with `seedsweep submit SPEC`");
+        }
+        Format::Table => {
+            let rows = sweeps.iter().map(|sweep| {
+                let trials = sweep.trials.unwrap_or_default();
+                vec![
+                    status::short(&sweep.id).to_owned(),
+                    sweep.name.clone(),
+                    status::state(sweep).to_owned(),
+                    status::time(sweep.submitted_unix_ms),
+                    sweep.experiments.len().to_string(),
+                    trials.total.to_string(),
+                ]
+            });
+            output::line(&status::table(
+                &["id", "name", "state", "submitted", "experiments", "trials"],
+                rows,
+            ))?;
+        }
+    }
+    Ok(exit::FINE)
+}

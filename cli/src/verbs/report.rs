@@ -1,0 +1,21 @@
+//! `seedsweep report`: what the outcomes say.
+
+use crate::args;
+use crate::client::present;
+use crate::config::Target;
+use crate::error::CliError;
+use crate::exit::Exit;
+use crate::{answer, ending, session};
+
+/// Prints the report over what is stored now.
+pub(crate) async fn run(args: args::Report) -> Result<Exit, CliError> {
+    let target = Target::new(&args.selector.target)?;
+    let (sweep, json) = session::ask(&target, async |client| {
+        let sweep = present(client.sweep(&args.selector.sweep).await?.sweep, "sweep")?;
+        let json = client.report(&sweep.id).await?;
+        Ok((sweep, json))
+    })
+    .await?;
+    answer::print(&json, args.output)?;
+    Ok(ending::exit_so_far(&sweep))
+}

@@ -1,0 +1,48 @@
+//! `seedsweep watch`: follow a sweep until it ends.
+
+use std::io::IsTerminal;
+
+use seedsweep_proto::v1;
+use tokio_stream::StreamExt;
+
+use crate::args;
+use crate::client::{Client, present, refused};
+use crate::config::Target;
+use crate::error::{CliError, Kind};
+use crate::exit::Exit;
+use crate::output;
+use crate::progress::{self, Progress};
+use crate::{ending, session, status};
+
+/// Shows the sweep's state after each change; the exit code is that of its end.
+pub(crate) async fn run(args: args::Watch) -> Result<Exit, CliError> {
+    let target = Target::new(&args.selector.target)?;
+    let sweep = session::ask(&target, async |client| follow(client, &args.selector.sweep).await).await?;
+    output::line(&format!("{} {} · {}", status::short(&sweep.id), sweep.name, status::state(&sweep)))?;
+    Ok(ending::exit(&sweep))
+}
+
+async fn follow(client: &mut Client, selector: &str) -> Result<v1::Sweep, CliError> {
+    let mut states = client.watch(selector).await?;
+    let mut screen: Option<Progress> = None;
+    let mut said = String::new();
+    while let Some(state) = states.next().await {
+        let sweep = present(state.map_err(refused)?.sweep, "sweep")?;
+        if std::io::stderr().is_terminal() {
+            screen.get_or_insert_with(|| Progress::new(&sweep)).update(&sweep);
+        } else {
+            let line = progress::line(&sweep);
+            if line != said {
+                output::line(&line)?;
+                said = line;
+            }
+        }
+        if sweep.state() != v1::SweepState::Running {
+            if let Some(screen) = &screen {
+                screen.clear();
+            }
+            return Ok(sweep);
+        }
+    }
+    Err(CliError::new(Kind::Unreachable, "the coordinator stopped before the sweep ended"))
+}

@@ -1,0 +1,9 @@
+//! The command line as its users meet it: the real binary, its words and its exit codes.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod help;
+mod mistakes;
+mod stores;
+mod support;
+mod sweeps;
