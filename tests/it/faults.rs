@@ -68,7 +68,7 @@ fn a_full_disk_loses_nothing_and_the_run_goes_on_when_there_is_space() {
     let ballast = here.path().join("small/ballast");
     let args = ["run", "sweep.toml", "--output", "json", "--store", "small/store"];
     let mut first = Process::start(here.path(), &args);
-    wait_until("the store exists", || here.path().join("small/store/seal").exists() || !first.runs());
+    wait_until("the store exists", || here.path().join("small/store/seal.0").exists() || !first.runs());
     // everything but some blocks: the next commits meet a full disk
     let free = 12 * 1024 * 1024;
     let _ = std::fs::write(&ballast, vec![1; free]);

@@ -13,14 +13,15 @@ fn longer(directory: &Path) {
     std::fs::write(directory.join("sweep.toml"), spec).expect("writable");
 }
 
-fn coordinator(directory: &Path) -> Process {
-    let mut process = Process::start(
-        directory,
-        &["coordinator", "--store", "store", "--listen", "127.0.0.1:0", "--lease", "2s"],
-    );
+/// A coordinator on `listen`, and the address it took.
+fn coordinator(directory: &Path, listen: &str) -> (Process, String) {
+    let mut process =
+        Process::start(directory, &["coordinator", "--store", "store", "--listen", listen, "--lease", "2s"]);
     let line = process.line();
-    assert!(line.contains("127.0.0.1:") && line.contains("worker.join"), "{line}");
-    process
+    assert!(line.contains("worker.join"), "{line}");
+    let port =
+        line.split("127.0.0.1:").nth(1).expect("an address").split(|c: char| !c.is_ascii_digit()).next();
+    (process, format!("127.0.0.1:{}", port.expect("a port")))
 }
 
 fn worker(directory: &Path, name: &str) -> Process {
@@ -45,7 +46,7 @@ fn a_fleet_that_loses_workers_and_its_coordinator_finds_what_one_process_finds()
 
     let here = directory();
     longer(here.path());
-    let first = coordinator(here.path());
+    let (first, address) = coordinator(here.path(), "127.0.0.1:0");
     let doomed = worker(here.path(), "doomed");
     let steady = worker(here.path(), "steady");
     let submitted = stdout(here.path(), &["submit", "sweep.toml", "--store", "store"]);
@@ -56,7 +57,7 @@ fn a_fleet_that_loses_workers_and_its_coordinator_finds_what_one_process_finds()
     let late = worker(here.path(), "late");
     wait_until("half is done", || done(here.path()) >= 120);
     first.kill();
-    let before = coordinator(here.path());
+    let (second, _) = coordinator(here.path(), &address);
     wait_until("the sweep is done", || status(here.path())["sweeps"][0]["state"] == "done");
 
     assert_eq!(stdout(here.path(), &["report", "last", "--store", "store", "--output", "json"]), report);
@@ -65,14 +66,14 @@ fn a_fleet_that_loses_workers_and_its_coordinator_finds_what_one_process_finds()
     assert!(fleet.contains("late") && fleet.contains("steady"), "all workers that lived took part");
     assert_eq!(steady.terminate(), Some(0));
     assert_eq!(late.terminate(), Some(0));
-    assert_eq!(before.terminate(), Some(0));
+    assert_eq!(second.terminate(), Some(0));
 }
 
 #[test]
 fn a_cancelled_sweep_keeps_what_it_has_and_stops() {
     let here = directory();
     longer(here.path());
-    let coordinator = coordinator(here.path());
+    let (coordinator, _) = coordinator(here.path(), "127.0.0.1:0");
     let worker = worker(here.path(), "one");
     stdout(here.path(), &["submit", "sweep.toml", "--store", "store"]);
     wait_until("something is done", || done(here.path()) > 0);
@@ -80,7 +81,7 @@ fn a_cancelled_sweep_keeps_what_it_has_and_stops() {
     let sweep = status(here.path())["sweeps"][0].clone();
     assert_eq!(sweep["state"], "cancelled", "{sweep}");
     let rows = stdout(here.path(), &EXPORT).lines().count() as u64 - 1;
-    assert!(rows >= 1 && rows < 240, "{rows}");
+    assert!((1..240).contains(&rows), "{rows}");
     assert_eq!(worker.terminate(), Some(0));
     assert_eq!(coordinator.terminate(), Some(0));
 }

@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The workspace's root.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests crate lies in the workspace").to_owned()
 }
 
 /// The binary that `cargo test --workspace` built beside these tests.
-pub fn binary() -> PathBuf {
+pub(crate) fn binary() -> PathBuf {
     let tests = std::env::current_exe().expect("a path");
     let directory = tests.ancestors().nth(2).expect("target/<profile>/deps/it");
     let binary = directory.join("seedsweep");
@@ -23,7 +23,7 @@ pub fn binary() -> PathBuf {
 }
 
 /// `seedsweep ARGS…` in `directory`, with no settings from the environment.
-pub fn seedsweep(directory: &Path, args: &[&str]) -> Command {
+pub(crate) fn seedsweep(directory: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(binary());
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("SEEDSWEEP_"))
     {
@@ -34,12 +34,12 @@ pub fn seedsweep(directory: &Path, args: &[&str]) -> Command {
 }
 
 /// Runs `seedsweep ARGS…` to its end.
-pub fn output(directory: &Path, args: &[&str]) -> Output {
+pub(crate) fn output(directory: &Path, args: &[&str]) -> Output {
     seedsweep(directory, args).output().expect("the binary starts")
 }
 
 /// Runs `seedsweep ARGS…`, which must succeed, and returns its standard output.
-pub fn stdout(directory: &Path, args: &[&str]) -> String {
+pub(crate) fn stdout(directory: &Path, args: &[&str]) -> String {
     let output = output(directory, args);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "seedsweep {}: {}\n{errors}", args.join(" "), output.status);
@@ -47,41 +47,41 @@ pub fn stdout(directory: &Path, args: &[&str]) -> String {
 }
 
 /// A process that ends with the test, killed if need be.
-pub struct Process(Child);
+pub(crate) struct Process(Child);
 
 impl Process {
     /// Starts `seedsweep ARGS…` with its standard output kept for [`Process::line`].
-    pub fn start(directory: &Path, args: &[&str]) -> Self {
+    pub(crate) fn start(directory: &Path, args: &[&str]) -> Self {
         let mut command = seedsweep(directory, args);
         Self(command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the binary starts"))
     }
 
     /// The next line of its standard output. Only once per process: the rest of the output is dropped.
-    pub fn line(&mut self) -> String {
+    pub(crate) fn line(&mut self) -> String {
         let mut line = String::new();
         BufReader::new(self.0.stdout.take().expect("read once")).read_line(&mut line).expect("readable");
         line
     }
 
     /// SIGKILL, at once.
-    pub fn kill(mut self) {
+    pub(crate) fn kill(mut self) {
         self.0.kill().expect("ours to kill");
         self.0.wait().expect("ours to wait for");
     }
 
     /// SIGTERM, then its exit code.
-    pub fn terminate(mut self) -> Option<i32> {
+    pub(crate) fn terminate(mut self) -> Option<i32> {
         signal(self.0.id(), "TERM");
         self.wait_code()
     }
 
     /// Sends SIGINT.
-    pub fn interrupt(&self) {
+    pub(crate) fn interrupt(&self) {
         signal(self.0.id(), "INT");
     }
 
     /// Its exit code, once it ends by itself.
-    pub fn wait_code(&mut self) -> Option<i32> {
+    pub(crate) fn wait_code(&mut self) -> Option<i32> {
         let started = Instant::now();
         loop {
             if let Some(status) = self.0.try_wait().expect("ours to wait for") {
@@ -93,7 +93,7 @@ impl Process {
     }
 
     /// Whether it still runs.
-    pub fn runs(&mut self) -> bool {
+    pub(crate) fn runs(&mut self) -> bool {
         self.0.try_wait().expect("ours to wait for").is_none()
     }
 }
@@ -114,7 +114,7 @@ fn signal(pid: u32, name: &str) {
 }
 
 /// Asks `question` again until it answers true.
-pub fn wait_until(what: &str, mut question: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut question: impl FnMut() -> bool) {
     let started = Instant::now();
     while !question() {
         assert!(started.elapsed() < PATIENCE, "waited in vain until {what}");
@@ -123,7 +123,7 @@ pub fn wait_until(what: &str, mut question: impl FnMut() -> bool) {
 }
 
 /// A sweep that takes a few seconds on one slot: xor, three experiments, polished.
-pub const SPEC: &str = r#"
+pub(crate) const SPEC: &str = r#"
 name = "whole-system"
 seed = 7
 
@@ -165,14 +165,14 @@ vary = ["init", "order"]
 "#;
 
 /// A directory with [`SPEC`] in `sweep.toml`.
-pub fn directory() -> tempfile::TempDir {
+pub(crate) fn directory() -> tempfile::TempDir {
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("sweep.toml"), SPEC).expect("writable");
     directory
 }
 
 /// The columns of an export that are a pure function of the spec: all before `engine`.
-pub fn pure_columns(csv: &str) -> String {
+pub(crate) fn pure_columns(csv: &str) -> String {
     let header = csv.lines().next().expect("a header");
     let pure = header.split(',').position(|name| name == "engine").expect("a column `engine`");
     let mut text = String::new();
