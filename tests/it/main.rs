@@ -4,6 +4,8 @@ mod codegen;
 mod crash;
 mod faults;
 mod fleet;
+mod golden;
 mod grpc;
+mod science;
 mod support;
 mod tidy;

@@ -102,7 +102,7 @@ fn budget(reader: &mut Reader<'_, '_, '_>) -> Option<Budget> {
             None
         }
         (Some(_), None) => reader.integer("epochs", 1, most, None).map(Budget::Epochs),
-        (None, Some(_)) => reader.integer("steps", 1, most, None).map(Budget::Steps),
+        (None, Some(_)) => reader.integer("steps", 0, most, None).map(Budget::Steps),
         (None, None) => {
             reader.missing("`epochs` or `steps`", "when training ends, for instance `epochs = 20`");
             None
