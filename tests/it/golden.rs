@@ -22,14 +22,14 @@ const STARTS: [(&str, &str); 13] = [
 
 /// The digests of start 5 of each experiment of `spec`, their first 8 bytes.
 fn digests(spec: &str) -> Vec<String> {
-    let here = tempfile::tempdir().unwrap();
-    std::fs::write(here.path().join("starts.toml"), spec).unwrap();
+    let here = tempfile::tempdir().expect("a directory");
+    std::fs::write(here.path().join("starts.toml"), spec).expect("writable");
     stdout(here.path(), &["run", "starts.toml"]);
     let rows = stdout(here.path(), &["export", "last", "--format", "jsonl"]);
     rows.lines()
-        .map(|row| serde_json::from_str::<serde_json::Value>(row).unwrap())
+        .map(|row| serde_json::from_str::<serde_json::Value>(row).expect("JSON"))
         .filter(|row| row["restart"] == 5)
-        .map(|row| row["digest"].as_str().unwrap()[..16].to_owned())
+        .map(|row| row["digest"].as_str().expect("text")[..16].to_owned())
         .collect()
 }
 
