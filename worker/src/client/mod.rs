@@ -1,6 +1,6 @@
 //! A worker's life: register, lease, train, renew, report, leave.
 //!
-//! One loop owns the state; each call to the coordinator runs beside it and comes back as an [`Answer`]. What
+//! One loop owns the state; each call to the coordinator runs beside it and comes back as an `Answer`. What
 //! was trained is offered until the coordinator acknowledges it, however long the coordinator is away; no more is
 //! taken on meanwhile, so all queues are bounded by the tasks held.
 
