@@ -30,6 +30,8 @@ const STORE_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Finished {
     /// Its last state.
     pub(crate) sweep: v1::Sweep,
+    /// The first of its failed trials, with their causes.
+    pub(crate) failures: Vec<v1::FailedTrial>,
     /// JSON of schema `seedsweep.report/1`.
     pub(crate) report_json: String,
 }
@@ -48,13 +50,12 @@ pub(crate) async fn run(
     greet(&sweep.spec, &state, slots);
     name_other_work(&mut client, &id).await?;
 
-    let sweep = if state.state() == v1::SweepState::Running {
-        to_the_end(embedded, &mut client, &id, slots, &mut interrupts).await?
-    } else {
-        state
-    };
+    if state.state() == v1::SweepState::Running {
+        to_the_end(embedded, &mut client, &id, slots, &mut interrupts).await?;
+    }
+    let v1::GetSweepResponse { sweep, failures, .. } = client.sweep(&id).await?;
     let report_json = client.report(&id).await?;
-    Ok(Finished { sweep, report_json })
+    Ok(Finished { sweep: present(sweep, "sweep")?, failures, report_json })
 }
 
 fn greet(spec: &SweepSpec, state: &v1::Sweep, slots: u32) {
@@ -98,7 +99,7 @@ async fn to_the_end(
     id: &str,
     slots: u32,
     interrupts: &mut Interrupts,
-) -> Result<v1::Sweep, CliError> {
+) -> Result<(), CliError> {
     let config = worker::Config {
         name: "local".to_owned(),
         slots,
@@ -119,15 +120,15 @@ async fn to_the_end(
     };
     let ended = match followed {
         Err(error) => Err(error),
-        Ok(Some(sweep)) => {
+        Ok(Some(_)) => {
             leave(&orders, worker).await;
-            Ok(sweep)
+            Ok(())
         }
         Ok(None) => {
             progress.note("stopping: finishing the trials under way; once more to stop at once");
             drain(&orders, worker, interrupts).await;
             let sweep = present(client.sweep(id).await?.sweep, "sweep")?;
-            if sweep.state() == v1::SweepState::Running { Err(interrupted(&sweep)) } else { Ok(sweep) }
+            if sweep.state() == v1::SweepState::Running { Err(interrupted(&sweep)) } else { Ok(()) }
         }
     };
     progress.clear();

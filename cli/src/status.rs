@@ -7,6 +7,9 @@ use serde::Serialize;
 use crate::output::escape;
 use crate::{duration, progress};
 
+/// Characters of a failure's cause that tables show.
+const CAUSE_CHARS: usize = 300;
+
 /// The name of a state in tables and JSON.
 pub(crate) fn state(sweep: &v1::Sweep) -> &'static str {
     match sweep.state() {
@@ -28,6 +31,7 @@ pub(crate) struct StatusJson<'a> {
     schema: &'static str,
     sweeps: Vec<SweepJson<'a>>,
     workers: WorkersJson,
+    store_problem: Option<&'a str>,
 }
 
 /// One sweep in that schema.
@@ -43,6 +47,17 @@ pub(crate) struct SweepJson<'a> {
     duplicates: u64,
     trials_per_s: Option<f64>,
     eta_s: Option<f64>,
+    /// Only where one sweep was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failures: Option<Vec<FailureJson<'a>>>,
+}
+
+/// A failed trial in that schema.
+#[derive(Serialize)]
+struct FailureJson<'a> {
+    experiment: &'a str,
+    restart: u32,
+    cause: &'a str,
 }
 
 #[derive(Serialize)]
@@ -76,14 +91,36 @@ struct WorkersJson {
 }
 
 impl<'a> StatusJson<'a> {
-    /// The states of `sweeps` and who works on them.
-    pub(crate) fn new(sweeps: &'a [v1::Sweep], workers: &v1::WorkerCounts) -> Self {
+    /// The states of all sweeps and who works on them.
+    pub(crate) fn all(answer: &'a v1::ListSweepsResponse) -> Self {
+        Self::new(answer.sweeps.iter().map(SweepJson::from).collect(), answer.workers, &answer.store_problem)
+    }
+
+    /// The state of `sweep`, its first failures and who works.
+    pub(crate) fn one(sweep: &'a v1::Sweep, answer: &'a v1::GetSweepResponse) -> Self {
+        let failures = answer.failures.iter().map(|f| FailureJson {
+            experiment: &f.experiment,
+            restart: f.restart,
+            cause: &f.cause,
+        });
+        let sweep = SweepJson { failures: Some(failures.collect()), ..sweep.into() };
+        Self::new(vec![sweep], answer.workers, &answer.store_problem)
+    }
+
+    fn new(sweeps: Vec<SweepJson<'a>>, workers: Option<v1::WorkerCounts>, store_problem: &'a str) -> Self {
+        let v1::WorkerCounts { live, slots } = workers.unwrap_or_default();
         Self {
             schema: "seedsweep.status/1",
-            sweeps: sweeps.iter().map(SweepJson::from).collect(),
-            workers: WorkersJson { live: workers.live, slots: workers.slots },
+            sweeps,
+            workers: WorkersJson { live, slots },
+            store_problem: problem(store_problem),
         }
     }
+}
+
+/// Why the store takes nothing in; `None` while all is well.
+pub(crate) fn problem(store_problem: &str) -> Option<&str> {
+    Some(store_problem).filter(|problem| !problem.is_empty())
 }
 
 impl<'a> From<&'a v1::Sweep> for SweepJson<'a> {
@@ -103,6 +140,7 @@ impl<'a> From<&'a v1::Sweep> for SweepJson<'a> {
             duplicates: sweep.duplicates,
             trials_per_s: sweep.trials_per_s,
             eta_s: sweep.eta_s,
+            failures: None,
         }
     }
 }
@@ -134,10 +172,10 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
 }
 
 /// A line per sweep: how far it is.
-pub(crate) fn sweeps_table(sweeps: &[v1::Sweep], workers: &v1::WorkerCounts) -> String {
+pub(crate) fn sweeps_table(answer: &v1::ListSweepsResponse) -> String {
     let header =
         ["id", "name", "state", "trials", "done", "failed", "diverged", "running", "trials/s", "left"];
-    let rows = sweeps.iter().map(|sweep| {
+    let rows = answer.sweeps.iter().map(|sweep| {
         let trials = sweep.trials.unwrap_or_default();
         let mut row = vec![short(&sweep.id).to_owned(), sweep.name.clone(), state(sweep).to_owned()];
         row.extend(
@@ -147,11 +185,13 @@ pub(crate) fn sweeps_table(sweeps: &[v1::Sweep], workers: &v1::WorkerCounts) -> 
         row.push(sweep.eta_s.map_or_else(|| "-".to_owned(), duration::human));
         row
     });
-    format!("{}\n{}", table(&header, rows), workers_line(workers))
+    let mut lines = vec![table(&header, rows), workers_line(answer.workers)];
+    lines.extend(problem(&answer.store_problem).map(problem_line));
+    lines.join("\n")
 }
 
-/// One sweep with a line per experiment.
-pub(crate) fn sweep_table(sweep: &v1::Sweep, workers: &v1::WorkerCounts) -> String {
+/// One sweep with a line per experiment, and the first of its failed trials.
+pub(crate) fn sweep_table(sweep: &v1::Sweep, answer: &v1::GetSweepResponse) -> String {
     let header = ["experiment", "trials", "done", "failed", "diverged", "running", "pending", "cancelled"];
     let rows = sweep.experiments.iter().map(|experiment| {
         let trials = experiment.trials.unwrap_or_default();
@@ -190,11 +230,49 @@ pub(crate) fn sweep_table(sweep: &v1::Sweep, workers: &v1::WorkerCounts) -> Stri
             sweep.divergences
         ));
     }
-    lines.push(workers_line(workers));
+    let failed = sweep.trials.unwrap_or_default().failed;
+    if failed > 0 {
+        lines.push("failed trials".to_owned());
+        lines.extend(failure_lines(failed, &answer.failures));
+    }
+    lines.push(workers_line(answer.workers));
+    lines.extend(problem(&answer.store_problem).map(problem_line));
     lines.join("\n")
 }
 
-fn workers_line(workers: &v1::WorkerCounts) -> String {
+/// A line for each of `failures`, the first of `failed` failed trials, and one for the rest.
+pub(crate) fn failure_lines(failed: u64, failures: &[v1::FailedTrial]) -> Vec<String> {
+    let mut lines: Vec<String> = failures
+        .iter()
+        .map(|failure| {
+            let cause = brief(&failure.cause);
+            escape(&format!("  {} restart {}: {cause}", failure.experiment, failure.restart))
+        })
+        .collect();
+    match failed.saturating_sub(failures.len() as u64) {
+        0 => {}
+        1 => lines.push("  and 1 more".to_owned()),
+        more => lines.push(format!("  and {more} more")),
+    }
+    lines
+}
+
+/// A cause on one line of bearable length; JSON has all of it.
+fn brief(cause: &str) -> String {
+    let words = cause.split_whitespace().collect::<Vec<_>>().join(" ");
+    match words.char_indices().nth(CAUSE_CHARS) {
+        Some((end, _)) => format!("{}…", &words[..end]),
+        None => words,
+    }
+}
+
+/// What people are told when the store takes nothing in.
+pub(crate) fn problem_line(problem: &str) -> String {
+    format!("the store takes nothing in: {}", escape(problem))
+}
+
+fn workers_line(workers: Option<v1::WorkerCounts>) -> String {
+    let workers = workers.unwrap_or_default();
     match workers.live {
         0 => "no workers".to_owned(),
         1 => format!("1 worker with {} slots", workers.slots),
@@ -240,14 +318,29 @@ mod tests {
         }
     }
 
+    fn sweep() -> v1::Sweep {
+        let trials = v1::TrialCounts { total: 40, done: 17, failed: 23, ..Default::default() };
+        v1::Sweep {
+            id: "ab".repeat(32),
+            name: "x".into(),
+            state: 1,
+            trials: Some(trials),
+            ..Default::default()
+        }
+    }
+
+    fn failure(restart: u32, cause: &str) -> v1::FailedTrial {
+        v1::FailedTrial { experiment: "a".into(), restart, cause: cause.into() }
+    }
+
     #[test]
     fn status_json_has_the_published_fields() {
-        let sweep = v1::Sweep { id: "ab".repeat(32), name: "x".into(), state: 1, ..Default::default() };
-        let sweeps = [sweep];
-        let json =
-            serde_json::to_value(StatusJson::new(&sweeps, &v1::WorkerCounts { live: 2, slots: 8 })).unwrap();
+        let workers = Some(v1::WorkerCounts { live: 2, slots: 8 });
+        let answer = v1::ListSweepsResponse { sweeps: vec![sweep()], workers, store_problem: String::new() };
+        let json = serde_json::to_value(StatusJson::all(&answer)).unwrap();
         assert_eq!(json["schema"], "seedsweep.status/1");
         assert_eq!(json["workers"]["slots"], 8);
+        assert_eq!(json.get("store_problem"), Some(&serde_json::Value::Null));
         let sweep = &json["sweeps"][0];
         assert_eq!(sweep["state"], "running");
         for field in ["total", "done", "failed", "diverged", "cancelled", "skipped", "pending", "leased"] {
@@ -256,5 +349,36 @@ mod tests {
         for field in ["id", "name", "audits", "duplicates", "trials_per_s", "eta_s"] {
             assert!(sweep.get(field).is_some(), "{field}");
         }
+        assert!(sweep.get("failures").is_none(), "nobody asked for the failures of all sweeps");
+    }
+
+    #[test]
+    fn status_of_one_sweep_names_failed_trials_and_what_the_store_suffers_from() {
+        let answer = v1::GetSweepResponse {
+            failures: vec![
+                failure(3, "panicked:\n  index out of \u{1b}bounds"),
+                failure(9, &"é".repeat(400)),
+            ],
+            store_problem: "the disk is full".into(),
+            ..Default::default()
+        };
+        let json = serde_json::to_value(StatusJson::one(&sweep(), &answer)).unwrap();
+        assert_eq!(json["sweeps"][0]["failures"][0]["restart"], 3);
+        assert_eq!(json["sweeps"][0]["failures"][1]["cause"], "é".repeat(400), "programs get all of it");
+        assert_eq!(json["store_problem"], "the disk is full");
+        let table = sweep_table(&sweep(), &answer);
+        let lines: Vec<&str> = table.lines().collect();
+        let from = lines.iter().position(|line| *line == "failed trials").unwrap();
+        assert_eq!(lines[from + 1], "  a restart 3: panicked: index out of \\u{1b}bounds");
+        assert_eq!(lines[from + 2], format!("  a restart 9: {}…", "é".repeat(CAUSE_CHARS)));
+        assert_eq!(lines[from + 3], "  and 21 more");
+        assert_eq!(lines[from + 4..], ["no workers", "the store takes nothing in: the disk is full"]);
+    }
+
+    #[test]
+    fn all_failures_are_told_where_they_are_few() {
+        assert_eq!(failure_lines(0, &[]), [""; 0]);
+        assert_eq!(failure_lines(1, &[failure(7, "x")]), ["  a restart 7: x"]);
+        assert_eq!(failure_lines(2, &[failure(7, "x")]), ["  a restart 7: x", "  and 1 more"]);
     }
 }

@@ -62,6 +62,8 @@ pub const SLOTS_PER_WORKER: u32 = 1_024;
 pub const WORKERS: usize = 10_000;
 /// Longest error text of a broken trial that is stored, in bytes; the rest is cut.
 pub const ERROR_BYTES: usize = 4 * 1024;
+/// Failed trials named with their cause in one answer: with [`ERROR_BYTES`] each they stay far below a message.
+pub const FAILURES_SHOWN: usize = 20;
 /// Longest wait of a lease call without work, in milliseconds.
 pub const LEASE_WAIT_MS: u64 = 10_000;
 /// Events that may wait for the driver; beyond it callers get UNAVAILABLE at once.

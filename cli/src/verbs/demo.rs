@@ -29,7 +29,7 @@ pub(crate) async fn run(args: args::Demo) -> Result<Exit, CliError> {
     let result = train(&embedded, &args, interrupts).await;
     let finished = embedded.close_after(result).await?;
     answer::print_demo(&finished.report_json)?;
-    Ok(ending::exit(&finished.sweep))
+    Ok(ending::exit(&finished.sweep, &finished.failures))
 }
 
 async fn train(embedded: &Embedded, args: &args::Demo, interrupts: Interrupts) -> Result<Finished, CliError> {

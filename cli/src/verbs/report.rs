@@ -1,5 +1,7 @@
 //! `seedsweep report`: what the outcomes say.
 
+use seedsweep_proto::v1;
+
 use crate::args;
 use crate::client::present;
 use crate::config::Target;
@@ -10,12 +12,13 @@ use crate::{answer, ending, session};
 /// Prints the report over what is stored now.
 pub(crate) async fn run(args: args::Report) -> Result<Exit, CliError> {
     let target = Target::new(&args.selector.target)?;
-    let (sweep, json) = session::ask(&target, async |client| {
-        let sweep = present(client.sweep(&args.selector.sweep).await?.sweep, "sweep")?;
+    let (sweep, failures, json) = session::ask(&target, async |client| {
+        let v1::GetSweepResponse { sweep, failures, .. } = client.sweep(&args.selector.sweep).await?;
+        let sweep = present(sweep, "sweep")?;
         let json = client.report(&sweep.id).await?;
-        Ok((sweep, json))
+        Ok((sweep, failures, json))
     })
     .await?;
     answer::print(&json, args.output)?;
-    Ok(ending::exit_so_far(&sweep))
+    Ok(ending::exit_so_far(&sweep, &failures))
 }

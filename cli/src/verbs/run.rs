@@ -21,5 +21,5 @@ pub(crate) async fn run(args: args::Run) -> Result<Exit, CliError> {
     let result = local::run(&embedded, &sweep, config::slots(&args.slots), interrupts).await;
     let finished = embedded.close_after(result).await?;
     answer::print(&finished.report_json, args.output)?;
-    Ok(ending::exit(&finished.sweep))
+    Ok(ending::exit(&finished.sweep, &finished.failures))
 }

@@ -12,23 +12,33 @@ use crate::{ending, session, status};
 /// Prints the state of one sweep, or of all.
 pub(crate) async fn run(args: args::AskSweep) -> Result<Exit, CliError> {
     let target = Target::new(&args.ask.target)?;
-    let (sweeps, workers) = session::ask(&target, async |client| match &args.sweep {
-        Some(selector) => {
-            let answer = client.sweep(selector).await?;
-            Ok((vec![present(answer.sweep, "sweep")?], answer.workers))
+    let bad_news = match &args.sweep {
+        Some(selector) => one(&target, selector, args.ask.output).await?,
+        None => all(&target, args.ask.output).await?,
+    };
+    Ok(if bad_news { exit::BAD_NEWS } else { exit::FINE })
+}
+
+/// Prints the state of one sweep; returns whether it is bad news.
+async fn one(target: &Target, selector: &str, format: Format) -> Result<bool, CliError> {
+    let mut answer = session::ask(target, async |client| client.sweep(selector).await).await?;
+    let sweep = present(answer.sweep.take(), "sweep")?;
+    output::line(&match format {
+        Format::Json => output::json(&StatusJson::one(&sweep, &answer)),
+        Format::Table => status::sweep_table(&sweep, &answer),
+    })?;
+    Ok(ending::is_bad_news(&sweep))
+}
+
+/// Prints the states of all sweeps; returns whether any of them is bad news.
+async fn all(target: &Target, format: Format) -> Result<bool, CliError> {
+    let answer = session::ask(target, async |client| client.sweeps().await).await?;
+    match format {
+        Format::Json => output::line(&output::json(&StatusJson::all(&answer)))?,
+        Format::Table if answer.sweeps.is_empty() => {
+            output::note("no sweeps yet: submit one with `seedsweep submit SPEC`");
         }
-        None => {
-            let answer = client.sweeps().await?;
-            Ok((answer.sweeps, answer.workers))
-        }
-    })
-    .await?;
-    let workers = workers.unwrap_or_default();
-    match (args.ask.output, &args.sweep, &sweeps[..]) {
-        (Format::Json, _, _) => output::line(&output::json(&StatusJson::new(&sweeps, &workers)))?,
-        (Format::Table, Some(_), [sweep]) => output::line(&status::sweep_table(sweep, &workers))?,
-        (Format::Table, _, []) => output::note("no sweeps yet: submit one with `seedsweep submit SPEC`"),
-        (Format::Table, _, sweeps) => output::line(&status::sweeps_table(sweeps, &workers))?,
+        Format::Table => output::line(&status::sweeps_table(&answer))?,
     }
-    Ok(if sweeps.iter().any(ending::is_bad_news) { exit::BAD_NEWS } else { exit::FINE })
+    Ok(answer.sweeps.iter().any(ending::is_bad_news))
 }

@@ -17,9 +17,14 @@ use crate::{ending, session, status};
 /// Shows the sweep's state after each change; the exit code is that of its end.
 pub(crate) async fn run(args: args::Watch) -> Result<Exit, CliError> {
     let target = Target::new(&args.selector.target)?;
-    let sweep = session::ask(&target, async |client| follow(client, &args.selector.sweep).await).await?;
+    let (sweep, failures) = session::ask(&target, async |client| {
+        let sweep = follow(client, &args.selector.sweep).await?;
+        let failures = client.sweep(&sweep.id).await?.failures;
+        Ok((sweep, failures))
+    })
+    .await?;
     output::line(&format!("{} {} · {}", status::short(&sweep.id), sweep.name, status::state(&sweep)))?;
-    Ok(ending::exit(&sweep))
+    Ok(ending::exit(&sweep, &failures))
 }
 
 async fn follow(client: &mut Client, selector: &str) -> Result<v1::Sweep, CliError> {

@@ -2,6 +2,7 @@
 
 use seedsweep_common::id::ExperimentIndex;
 use seedsweep_common::limits;
+use seedsweep_common::outcome::Failure;
 use seedsweep_common::progress::{SweepState, TrialCounts};
 use seedsweep_proto::convert::{self, InvalidMessage};
 use seedsweep_proto::v1;
@@ -32,6 +33,16 @@ pub(super) fn sweep(posted: &Posted, standing: &Standing) -> v1::Sweep {
         trials_per_s: standing.pace.map(|pace| pace.trials_per_s),
         eta_s: standing.pace.and_then(|pace| pace.eta_s),
         submitted_unix_ms: facts.submitted_unix_ms,
+    }
+}
+
+/// A trial that failed, and why.
+pub(super) fn failed(posted: &Posted, index: ExperimentIndex, failure: Failure) -> v1::FailedTrial {
+    let experiment = posted.facts.spec.experiments.get(index.0 as usize);
+    v1::FailedTrial {
+        experiment: experiment.map(|experiment| experiment.name.to_string()).unwrap_or_default(),
+        restart: failure.restart,
+        cause: failure.cause,
     }
 }
 

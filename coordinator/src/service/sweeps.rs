@@ -15,7 +15,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{Desk, invalid_field, messages, send_in_time};
-use crate::board::{Facts, Posted};
+use crate::board::{Facts, Posted, Standing};
 
 /// The service.
 pub(crate) struct Sweeps {
@@ -30,6 +30,23 @@ impl Sweeps {
 
     fn posted(&self, selector: &str) -> Result<Posted, Status> {
         messages::select(&self.desk.board, selector)
+    }
+
+    /// Why trials failed, as far as that is told; only a sweep with failures costs a look into the store.
+    async fn failures(
+        &self,
+        posted: &Posted,
+        standing: Arc<Standing>,
+    ) -> Result<Vec<v1::FailedTrial>, Status> {
+        if standing.view.counts().failed == 0 {
+            return Ok(Vec::new());
+        }
+        let id = posted.facts.id;
+        let read = self
+            .desk
+            .reader
+            .read(move |store| store.failures(id, &standing.view.failed, limits::FAILURES_SHOWN));
+        Ok(read.await?.into_iter().map(|(index, failure)| messages::failed(posted, index, failure)).collect())
     }
 
     /// The digests of data files that `facts` names and the store lacks.
@@ -86,8 +103,10 @@ impl SweepService for Sweeps {
         request: Request<v1::GetSweepRequest>,
     ) -> Result<Response<v1::GetSweepResponse>, Status> {
         let posted = self.posted(&request.into_inner().selector)?;
+        let standing = posted.now();
         Ok(Response::new(v1::GetSweepResponse {
-            sweep: Some(messages::sweep(&posted, &posted.now())),
+            failures: self.failures(&posted, standing.clone()).await?,
+            sweep: Some(messages::sweep(&posted, &standing)),
             workers: Some(messages::workers(self.desk.board.workers())),
             store_problem: self.desk.board.store_problem(),
             spec_toml: posted.facts.spec_toml.clone(),

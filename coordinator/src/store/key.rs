@@ -109,6 +109,11 @@ pub(super) fn reports_of(sweep: SweepId) -> Vec<u8> {
     join(REPORT, sweep, &[])
 }
 
+/// What all failures of one sweep start with.
+pub(super) fn failures_of(sweep: SweepId) -> Vec<u8> {
+    join(FAILED, sweep, &[])
+}
+
 /// What all divergences of one sweep start with.
 pub(super) fn divergences_of(sweep: SweepId) -> Vec<u8> {
     join(DIVERGENCE, sweep, &[])

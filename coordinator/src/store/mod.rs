@@ -32,7 +32,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use seedsweep_common::id::{ExperimentIndex, SweepId};
-use seedsweep_common::outcome::{Outcome, Provenance};
+use seedsweep_common::outcome::{Failure, Outcome, Provenance};
+use seedsweep_common::range::IntervalSet;
 
 pub use digest::outcomes_digest;
 pub use error::StoreError;
@@ -158,6 +159,16 @@ impl Store {
     /// The stored report; of several the latest.
     pub fn report(&self, sweep: SweepId) -> Result<Option<StoredReport>, StoreError> {
         self.reader().report(sweep)
+    }
+
+    /// Why the trials of `failed` (restarts by experiment) failed: the first `most` by experiment and restart.
+    pub fn failures(
+        &self,
+        sweep: SweepId,
+        failed: &[IntervalSet],
+        most: usize,
+    ) -> Result<Vec<(ExperimentIndex, Failure)>, StoreError> {
+        self.reader().failures(sweep, failed, most)
     }
 
     /// Writes the seal if something was committed since it was last written (about each second, by the driver).

@@ -4,8 +4,9 @@ use std::fmt::Display;
 use std::path::Path;
 
 use seedsweep_common::id::{ExperimentIndex, SweepId};
-use seedsweep_common::outcome::{Outcome, Provenance};
-use seedsweep_proto::store::v1::{OutcomeBlock, Piece, ReportRecord};
+use seedsweep_common::outcome::{Failure, Outcome, Provenance};
+use seedsweep_common::range::IntervalSet;
+use seedsweep_proto::store::v1::{FailureRecord, OutcomeBlock, Piece, ReportRecord};
 
 use super::commit::Pieces;
 use super::database::Database;
@@ -123,6 +124,34 @@ impl Reader<'_> {
             .try_into()
             .map_err(|_| self.broken(&key::reports_of(sweep), &"its digest does not have 32 bytes"))?;
         Ok(Some(StoredReport { report_json: record.report_json, outcomes_digest, analysis: record.analysis }))
+    }
+
+    /// Why the trials of `failed` (restarts by experiment) failed: the first `most` by experiment and restart.
+    pub(super) fn failures(
+        &self,
+        sweep: SweepId,
+        failed: &[IntervalSet],
+        most: usize,
+    ) -> Result<Vec<(ExperimentIndex, Failure)>, StoreError> {
+        let mut found: Vec<(ExperimentIndex, Failure)> = Vec::new();
+        let mut problem = None;
+        let scanned = self.database.scan(&key::failures_of(sweep), |bytes, value| {
+            let (Some(Key::Failed { experiment, restart, .. }), Ok((sequence, record))) =
+                (Key::decode(bytes), frame::read::<FailureRecord>(bytes, value))
+            else {
+                problem = Some(self.broken(bytes, &"it is no failure"));
+                return false;
+            };
+            let still = failed.get(experiment.0 as usize).is_some_and(|set| set.contains(restart));
+            // a record that was lost and came back stands beside its successor
+            let told = found.last().is_some_and(|(e, f)| (*e, f.restart) == (experiment, restart));
+            if still && !told && sequence <= self.committed {
+                found.push((experiment, Failure { restart, cause: record.cause }));
+            }
+            found.len() < most
+        });
+        scanned.map_err(|error| error.at(self.directory))?;
+        problem.map_or(Ok(found), Err)
     }
 
     fn broken(&self, key: &[u8], problem: &dyn Display) -> StoreError {

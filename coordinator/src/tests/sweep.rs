@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use seedsweep_common::limits;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -178,31 +180,85 @@ async fn a_restarted_coordinator_carries_on() {
     server.stop().await;
 }
 
+/// Reports the restarts `broken` of `task` as broken by `name`, and trains the rest.
+async fn report_broken(worker: &mut FakeWorker, name: &str, task: v1::Task, broken: &[u32]) {
+    let cause = format!("{name}: {}", "é".repeat(5_000));
+    let request = v1::ReportOutcomesRequest {
+        worker_id: worker.id,
+        outcomes: trained(&task).iter().filter(|o| !broken.contains(&o.restart)).map(Into::into).collect(),
+        broken: broken.iter().map(|&restart| v1::BrokenTrial { restart, cause: cause.clone() }).collect(),
+        task: Some(task),
+        finished: true,
+        duration_ms: 1,
+    };
+    worker.calls.report_outcomes(request).await.unwrap();
+}
+
+async fn failures(users: &mut Users, selector: &str) -> Vec<v1::FailedTrial> {
+    let request = v1::GetSweepRequest { selector: selector.into() };
+    users.get_sweep(request).await.unwrap().into_inner().failures
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_trial_that_breaks_twice_has_failed_for_good() {
+async fn a_trial_that_breaks_twice_has_failed_for_good_and_is_named_with_its_cause() {
     let store = tempfile::tempdir().unwrap();
     let server = Server::at(store.path()).await;
     let mut users = server.users().await;
     submit(&mut users, spec_text("x", 1)).await;
     for name in ["one", "two"] {
+        assert_eq!(failures(&mut users, "x").await, [], "a trial that is tried again has not failed");
         let mut worker = FakeWorker::join(&server).await;
         let task = soon(worker.one_task()).await;
-        let request = v1::ReportOutcomesRequest {
-            worker_id: worker.id,
-            task: Some(task),
-            outcomes: Vec::new(),
-            broken: vec![v1::BrokenTrial { restart: 0, cause: format!("{name}: {}", "é".repeat(5_000)) }],
-            finished: true,
-            duration_ms: 1,
-        };
-        worker.calls.report_outcomes(request).await.unwrap();
+        report_broken(&mut worker, name, task, &[0]).await;
         worker.calls.leave(v1::LeaveRequest { worker_id: worker.id }).await.unwrap();
     }
     let state = sweep(&mut users, "x").await;
     assert_eq!((state.state(), state.trials.unwrap().failed), (v1::SweepState::Done, 1));
+    let told = failures(&mut users, "x").await;
+    assert_eq!((told.len(), told[0].experiment.as_str(), told[0].restart), (1, "a", 0));
+    assert!(told[0].cause.contains("two: éé") && told[0].cause.len() <= limits::ERROR_BYTES);
     server.stop().await;
     let server = Server::at(store.path()).await;
-    assert_eq!(sweep(&mut server.users().await, "x").await.trials.unwrap().failed, 1);
+    let mut users = server.users().await;
+    assert_eq!(sweep(&mut users, "x").await.trials.unwrap().failed, 1);
+    assert_eq!(failures(&mut users, "x").await, told, "the cause is stored with the failure");
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_first_failures_are_named_in_order_and_a_late_outcome_takes_its_trial_off_the_list() {
+    let store = tempfile::tempdir().unwrap();
+    let server =
+        Server::start(Config { restarts_per_task: Some(50), ..Config::new(store.path().into()) }).await;
+    let mut users = server.users().await;
+    submit(&mut users, spec_text("x", 50)).await;
+    let broken: Vec<u32> = (0..50).filter(|restart| restart % 2 == 1).collect();
+    for name in ["one", "two"] {
+        let mut worker = FakeWorker::join(&server).await;
+        loop {
+            let tasks = worker.lease(2, 0).await.tasks;
+            if tasks.is_empty() {
+                break;
+            }
+            for task in tasks {
+                let range = task.start..task.end;
+                let broken: Vec<u32> = broken.iter().copied().filter(|b| range.contains(b)).collect();
+                report_broken(&mut worker, name, task, &broken).await;
+            }
+        }
+    }
+    let state = sweep(&mut users, "x").await;
+    assert_eq!(state.trials.map(|t| (t.done, t.failed)), Some((25, 25)));
+    let restarts = async |users: &mut Users| -> Vec<u32> {
+        failures(users, "x").await.iter().map(|failed| failed.restart).collect()
+    };
+    assert_eq!(restarts(&mut users).await, broken[..limits::FAILURES_SHOWN]);
+    let mut worker = FakeWorker::join(&server).await;
+    let sweep_id = state.id;
+    let late = v1::Task { sweep_id, start: 3, end: 4, attempt: 1, ..Default::default() };
+    assert_eq!(worker.report(&late, vec![outcome(3)]).await.unwrap().accepted, 1);
+    let left: Vec<u32> = broken.iter().copied().filter(|restart| *restart != 3).collect();
+    assert_eq!(restarts(&mut users).await, left[..limits::FAILURES_SHOWN]);
     server.stop().await;
 }
 

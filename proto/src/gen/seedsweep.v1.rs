@@ -262,6 +262,21 @@ pub struct GetSweepResponse {
     /// Why the coordinator stores nothing at the moment (the disk is full, the store failed); empty while all is well.
     #[prost(string, tag = "4")]
     pub store_problem: ::prost::alloc::string::String,
+    /// Why trials failed: the first 20 by experiment (spec order) and restart. `sweep.trials.failed` counts them all.
+    #[prost(message, repeated, tag = "5")]
+    pub failures: ::prost::alloc::vec::Vec<FailedTrial>,
+}
+/// A trial for which every attempt failed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FailedTrial {
+    /// Name of its experiment.
+    #[prost(string, tag = "1")]
+    pub experiment: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub restart: u32,
+    /// In words for people, at most 4 KiB.
+    #[prost(string, tag = "3")]
+    pub cause: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WorkerCounts {
