@@ -23,7 +23,7 @@ use crate::sweep_file::SweepFile;
 /// Longest wait for the worker to leave once nothing is left to do.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest time that a store which takes nothing in is waited for.
+/// Longest time that a store which takes nothing in is waited for: somebody may free space.
 const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A sweep that ended, with its report.
@@ -116,7 +116,6 @@ async fn to_the_end(
         ended = follow(client, id, &mut progress) => ended.map(Some),
         () = interrupts.reached(1) => Ok(None),
         left = &mut worker => Err(left_early(left)),
-        error = embedded.failed() => Err(error),
     };
     let ended = match followed {
         Err(error) => Err(error),
@@ -135,20 +134,14 @@ async fn to_the_end(
     ended
 }
 
-/// Follows the sweep `id` to its end. A store that takes nothing in may recover (somebody frees space), so it is
-/// given a while.
+/// Follows the sweep `id` to its end, or until its store has taken nothing in for too long.
 async fn follow(client: &mut Client, id: &str, progress: &mut Progress) -> Result<v1::Sweep, CliError> {
     let mut states = client.watch(id).await?;
-    let mut trouble: Option<(Instant, String)> = None;
+    let mut trouble: Option<Trouble> = None;
     loop {
-        let patience = trouble.as_ref().map(|(since, _)| *since + STORE_PATIENCE);
         let state = tokio::select! {
             state = states.next() => state,
-            () = sleep_until(patience.unwrap_or_else(Instant::now)), if patience.is_some() => {
-                let (_, problem) = trouble.unwrap_or_else(|| (Instant::now(), String::new()));
-                let message = format!("{problem}; what is stored is safe: run the same command to go on");
-                return Err(CliError::new(Kind::Store, message));
-            }
+            error = Trouble::outlasts_patience(trouble.as_ref()) => return Err(error),
         };
         let Some(state) = state else {
             return Err(CliError::new(Kind::Unreachable, "the coordinator stopped before the sweep ended"));
@@ -159,12 +152,31 @@ async fn follow(client: &mut Client, id: &str, progress: &mut Progress) -> Resul
         if sweep.state() != v1::SweepState::Running {
             return Ok(sweep);
         }
-        if state.store_problem.is_empty() {
-            trouble = None;
-        } else if trouble.is_none() {
-            progress.note(&format!("{}: waiting {} s", state.store_problem, STORE_PATIENCE.as_secs()));
-            trouble = Some((Instant::now(), state.store_problem));
-        }
+        trouble = match (status::problem(&state.store_problem), trouble) {
+            (None, _) => None,
+            (Some(_), Some(known)) => Some(known),
+            (Some(problem), None) => {
+                let line = status::problem_line(problem);
+                progress.note(&format!("{line}; waiting for up to {} s", STORE_PATIENCE.as_secs()));
+                Some(Trouble { problem: problem.to_owned(), patience_ends: Instant::now() + STORE_PATIENCE })
+            }
+        };
+    }
+}
+
+/// A store that takes nothing in.
+struct Trouble {
+    problem: String,
+    patience_ends: Instant,
+}
+
+impl Trouble {
+    /// Waits until the patience with `trouble` ends, for ever if there is none; the error says what the trouble is.
+    async fn outlasts_patience(trouble: Option<&Self>) -> CliError {
+        let Some(Self { problem, patience_ends }) = trouble else { return std::future::pending().await };
+        sleep_until(*patience_ends).await;
+        let message = format!("{problem}; what is stored stays: the same command goes on from there");
+        CliError::new(Kind::Store, message)
     }
 }
 

@@ -5,14 +5,13 @@
 //! A question never creates a store.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use seedsweep_coordinator::auth;
 use seedsweep_coordinator::store::StoreError;
 use seedsweep_coordinator::{self as coordinator, Coordinator, OpenError, ServeError};
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
@@ -151,7 +150,6 @@ pub(crate) async fn open_soon(config: coordinator::Config) -> Result<Coordinator
 pub(crate) struct Embedded {
     address: String,
     tokens: auth::Tokens,
-    failure: watch::Receiver<Option<Arc<str>>>,
     stop: oneshot::Sender<()>,
     served: JoinHandle<Result<(), ServeError>>,
 }
@@ -166,11 +164,10 @@ impl Embedded {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(refused)?;
         let address = format!("http://{}", listener.local_addr().map_err(refused)?);
         let tokens = coordinator.tokens().clone();
-        let failure = coordinator.failure();
         let (stop, stopped) = oneshot::channel();
         let shutdown = stop_requested(stopped);
         let served = tokio::spawn(coordinator.serve(listener, shutdown));
-        Ok(Self { address, tokens, failure, stop, served })
+        Ok(Self { address, tokens, stop, served })
     }
 
     /// A connection as anybody else would make it.
@@ -193,19 +190,6 @@ impl Embedded {
     /// The token of workers.
     pub(crate) fn worker_token(&self) -> &str {
         &self.tokens.worker
-    }
-
-    /// Waits until the store takes nothing more in: the error says why.
-    pub(crate) async fn failed(&self) -> CliError {
-        let mut failure = self.failure.clone();
-        let reason = match failure.wait_for(Option::is_some).await {
-            Ok(reason) => reason.as_deref().unwrap_or_default().to_owned(),
-            Err(_) => "the coordinator of this process ended".to_owned(),
-        };
-        CliError::new(
-            Kind::Store,
-            format!("{reason}; what is stored stays, the same command goes on from there"),
-        )
     }
 
     /// Stops serving, closes the store and hands on `result`, unless the coordinator failed: why it did says more

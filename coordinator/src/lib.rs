@@ -24,7 +24,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use seedsweep_common::id::SweepId;
 use seedsweep_common::limits;
 use seedsweep_common::spec;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::oneshot;
 use tonic::transport::server::TcpIncoming;
 
 pub use config::Config;
@@ -133,11 +133,6 @@ impl Coordinator {
         &self.tokens
     }
 
-    /// Why nothing can be stored, from the moment that is so; `None` while all is well.
-    pub fn failure(&self) -> watch::Receiver<Option<Arc<str>>> {
-        self.board.failure()
-    }
-
     /// Serves on `listener` until `shutdown` completes, then stops giving work, answers and commits what is under
     /// way, writes the seal and closes the store. Writes `coordinator.json` and `auth/worker.join` first, and
     /// removes the former at the end.
@@ -186,7 +181,11 @@ impl Coordinator {
         };
         let served = tokio::select! {
             served = service::router(desk, &tokens).serve_with_incoming_shutdown(incoming, closing) => served,
-            _ = driver_ended => return Err(ServeError::Bug),
+            _ = driver_ended => {
+                // connections outlive the router: their streams must not wait for a driver that is gone
+                board.close();
+                return Err(ServeError::Bug);
+            }
             () = patience => {
                 tracing::warn!("some calls did not end in {} ms and were cut off", limits::SHUTDOWN_CALLS_MS);
                 Ok(())

@@ -14,16 +14,18 @@ use crate::{session, status};
 struct ListJson<'a> {
     schema: &'static str,
     sweeps: Vec<SweepJson<'a>>,
+    store_problem: Option<&'a str>,
 }
 
 /// Prints all sweeps, oldest first.
 pub(crate) async fn run(args: args::Ask) -> Result<Exit, CliError> {
     let target = Target::new(&args.target)?;
-    let sweeps = session::ask(&target, async |client| client.sweeps().await).await?.sweeps;
+    let answer = session::ask(&target, async |client| client.sweeps().await).await?;
+    let (sweeps, store_problem) = (&answer.sweeps, status::problem(&answer.store_problem));
     match args.output {
         Format::Json => {
             let sweeps = sweeps.iter().map(SweepJson::from).collect();
-            output::line(&output::json(&ListJson { schema: "seedsweep.list/1", sweeps }))?;
+            output::line(&output::json(&ListJson { schema: "seedsweep.list/1", sweeps, store_problem }))?;
         }
         Format::Table if sweeps.is_empty() => {
             output::note("no sweeps yet: submit one with `seedsweep submit SPEC`");
@@ -44,6 +46,9 @@ pub(crate) async fn run(args: args::Ask) -> Result<Exit, CliError> {
                 &["id", "name", "state", "submitted", "experiments", "trials"],
                 rows,
             ))?;
+            if let Some(problem) = store_problem {
+                output::line(&status::problem_line(problem))?;
+            }
         }
     }
     Ok(exit::FINE)

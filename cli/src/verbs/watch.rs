@@ -31,8 +31,10 @@ async fn follow(client: &mut Client, selector: &str) -> Result<v1::Sweep, CliErr
     let mut states = client.watch(selector).await?;
     let mut screen: Option<Progress> = None;
     let mut said = String::new();
+    let mut problem = String::new();
     while let Some(state) = states.next().await {
-        let sweep = present(state.map_err(refused)?.sweep, "sweep")?;
+        let state = state.map_err(refused)?;
+        let sweep = present(state.sweep, "sweep")?;
         if std::io::stderr().is_terminal() {
             screen.get_or_insert_with(|| Progress::new(&sweep)).update(&sweep);
         } else {
@@ -40,6 +42,17 @@ async fn follow(client: &mut Client, selector: &str) -> Result<v1::Sweep, CliErr
             if line != said {
                 output::line(&line)?;
                 said = line;
+            }
+        }
+        if state.store_problem != problem {
+            problem = state.store_problem;
+            let line = match status::problem(&problem) {
+                Some(problem) => status::problem_line(problem),
+                None => "the store takes in what comes again".to_owned(),
+            };
+            match &screen {
+                Some(screen) => screen.note(&line),
+                None => output::note(&line),
             }
         }
         if sweep.state() != v1::SweepState::Running {
