@@ -69,11 +69,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// The coordinator that is meant.
-pub(crate) fn coordinator(
-    store: PathBuf,
-    leasing: &args::Leasing,
-    insecure_plaintext: bool,
-) -> Result<coordinator::Config, CliError> {
+pub(crate) fn coordinator(store: PathBuf, leasing: &args::Leasing) -> Result<coordinator::Config, CliError> {
     let allowed_ms = 200..=3_600_000;
     if !allowed_ms.contains(&leasing.lease.as_millis()) {
         let message = format!("--lease is {:?}: 200ms to 1h are allowed", leasing.lease);
@@ -82,7 +78,6 @@ pub(crate) fn coordinator(
     Ok(coordinator::Config {
         lease: leasing.lease,
         restarts_per_task: leasing.restarts_per_task,
-        insecure_plaintext,
         ..coordinator::Config::new(store)
     })
 }

@@ -154,10 +154,19 @@ pub(crate) fn read_or_create_tokens(store: &Path) -> Result<Tokens, AuthError> {
     read_tokens(store)
 }
 
-/// Writes `coordinator.json` and `auth/worker.join`: who serves the store, and how to join.
-pub(crate) fn write_presence(store: &Path, owner: &Owner, tokens: &Tokens) -> Result<(), AuthError> {
-    let join = Join { address: owner.address.clone(), certificate: None, token: tokens.worker.clone() };
-    write_json(&auth_directory(store).join("worker.join"), &join)?;
+/// Writes `auth/worker.join`: how workers join the coordinator at `address`.
+pub(crate) fn write_join(store: &Path, address: &str, tokens: &Tokens) -> Result<(), AuthError> {
+    let join = Join { address: address.to_owned(), certificate: None, token: tokens.worker.clone() };
+    write_json(&join_path(store), &join)
+}
+
+/// The join file of the store in `store`.
+pub fn join_path(store: &Path) -> PathBuf {
+    auth_directory(store).join("worker.join")
+}
+
+/// Writes `coordinator.json`: who serves the store.
+pub(crate) fn write_presence(store: &Path, owner: &Owner) -> Result<(), AuthError> {
     write_json(&owner_path(store), owner)
 }
 
@@ -390,13 +399,10 @@ mod tests {
     fn presence_is_written_and_removed() {
         let store = tempfile::tempdir().unwrap();
         assert!(read_owner(store.path()).unwrap().is_none());
-        let tokens = read_or_create_tokens(store.path()).unwrap();
         let owner =
             Owner { address: "http://127.0.0.1:7".into(), host: "here".into(), pid: 9, started_unix_ms: 1 };
-        write_presence(store.path(), &owner, &tokens).unwrap();
+        write_presence(store.path(), &owner).unwrap();
         assert_eq!(read_owner(store.path()).unwrap().unwrap().pid, 9);
-        let join = read_join(&store.path().join("auth/worker.join")).unwrap();
-        assert_eq!((join.address, join.token), (owner.address, tokens.worker));
         remove_presence(store.path());
         assert!(read_owner(store.path()).unwrap().is_none());
     }

@@ -16,6 +16,9 @@ pub struct Config {
     pub restarts_per_task: Option<u32>,
     /// Whether to serve beyond this machine although tokens and data travel unencrypted.
     pub insecure_plaintext: bool,
+    /// Whether to write the join file, so that workers elsewhere find this coordinator. One that answers a question
+    /// or runs a sweep by itself is gone soon, and must leave the file of the one that workers know as it is.
+    pub invite_workers: bool,
 }
 
 impl Config {
@@ -27,6 +30,7 @@ impl Config {
             task_target: Duration::from_secs(1),
             restarts_per_task: None,
             insecure_plaintext: false,
+            invite_workers: false,
         }
     }
 }

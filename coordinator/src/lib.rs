@@ -134,8 +134,8 @@ impl Coordinator {
     }
 
     /// Serves on `listener` until `shutdown` completes, then stops giving work, answers and commits what is under
-    /// way, writes the seal and closes the store. Writes `coordinator.json` and `auth/worker.join` first, and
-    /// removes the former at the end.
+    /// way, writes the seal and closes the store. Writes `coordinator.json` first, and removes it at the
+    /// end; writes `auth/worker.join` if workers are invited.
     pub async fn serve(
         self,
         listener: tokio::net::TcpListener,
@@ -146,7 +146,11 @@ impl Coordinator {
             return Err(ServeError::Plaintext(address));
         }
         let directory = self.config.store.clone();
-        auth::write_presence(&directory, &owner(address), &self.tokens)?;
+        let owner = owner(address);
+        if self.config.invite_workers {
+            auth::write_join(&directory, &owner.address, &self.tokens)?;
+        }
+        auth::write_presence(&directory, &owner)?;
         let served = self.serve_at(listener, shutdown).await;
         auth::remove_presence(&directory);
         served

@@ -1,5 +1,6 @@
 //! `seedsweep coordinator`: serve a store to workers and users until stopped.
 
+use seedsweep_coordinator::{self as coordinator, auth};
 use tokio::net::TcpListener;
 
 use crate::args;
@@ -29,7 +30,11 @@ pub(crate) async fn run(args: args::Coordinator) -> Result<Exit, CliError> {
     };
     let listener = TcpListener::bind(args.listen).await.map_err(taken)?;
     let address = listener.local_addr().map_err(taken)?;
-    let settings = config::coordinator(store.clone(), &args.leasing, args.insecure_plaintext)?;
+    let settings = coordinator::Config {
+        insecure_plaintext: args.insecure_plaintext,
+        invite_workers: true,
+        ..config::coordinator(store.clone(), &args.leasing)?
+    };
     let coordinator = session::open(settings).await?;
     for notice in coordinator.notices() {
         output::note(&format!("warning: {notice}"));
@@ -47,7 +52,7 @@ pub(crate) async fn run(args: args::Coordinator) -> Result<Exit, CliError> {
         result = &mut served => return Ok(result.map(|()| exit::FINE)?),
         () = std::future::ready(()) => {}
     }
-    let join = store.join("auth").join("worker.join");
+    let join = auth::join_path(&store);
     output::line(&format!("serving http://{address} · workers join with {}", join.display()))?;
     tokio::select! {
         result = served => result?,

@@ -23,7 +23,7 @@ const FIRST_SEED: u64 = 2026;
 pub(crate) async fn run(args: args::Demo) -> Result<Exit, CliError> {
     let interrupts = Interrupts::listen()?;
     let store = config::store(args.store.store.as_ref());
-    let coordinator = session::open_soon(config::coordinator(store, &args.leasing, false)?).await?;
+    let coordinator = session::open_soon(config::coordinator(store, &args.leasing)?).await?;
     let embedded = Embedded::start(coordinator).await?;
 
     let result = train(&embedded, &args, interrupts).await;

@@ -15,7 +15,7 @@ pub(crate) async fn run(args: args::Run) -> Result<Exit, CliError> {
     sweep.print_warnings();
     let interrupts = Interrupts::listen()?;
     let store = config::store(args.store.store.as_ref());
-    let coordinator = session::open_soon(config::coordinator(store, &args.leasing, false)?).await?;
+    let coordinator = session::open_soon(config::coordinator(store, &args.leasing)?).await?;
     let embedded = Embedded::start(coordinator).await?;
 
     let result = local::run(&embedded, &sweep, config::slots(&args.slots), interrupts).await;

@@ -170,3 +170,16 @@ fn a_taken_address_is_named_and_leaves_no_store() {
     assert!(ran.stderr.contains(&address), "{}", ran.stderr);
     assert!(!here.path().join("store").exists());
 }
+
+#[test]
+fn the_join_file_stays_that_of_the_coordinator_when_others_serve_the_store() {
+    let here = directory(QUICK);
+    let join = here.path().join("store/auth/worker.join");
+    run(here.path(), &["run", "sweep.toml", "--store", "store"]).fine();
+    assert!(!join.exists(), "no worker can join what is gone by now");
+    drop(Coordinator::start(here.path()));
+    let invitation = std::fs::read(&join).unwrap();
+    run(here.path(), &["status", "--store", "store"]).fine();
+    run(here.path(), &["run", "sweep.toml", "--store", "store"]).fine();
+    assert_eq!(std::fs::read(&join).unwrap(), invitation);
+}

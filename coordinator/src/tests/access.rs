@@ -141,9 +141,28 @@ async fn a_serving_coordinator_says_where_it_is() {
     server.users().await.list_sweeps(v1::ListSweepsRequest {}).await.unwrap();
     let owner = crate::auth::read_owner(store.path()).unwrap().unwrap();
     assert_eq!((owner.address.as_str(), owner.pid), (server.address.as_str(), std::process::id()));
-    let join = crate::auth::read_join(&store.path().join("auth/worker.join")).unwrap();
-    assert_eq!((&join.address, &join.token), (&server.address, &server.tokens.worker));
     let held = Coordinator::open(Config::new(store.path().to_owned())).err().unwrap();
     assert!(held.to_string().contains("is in use by process"), "{held}");
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn only_a_coordinator_meant_for_workers_writes_the_join_file() {
+    let store = tempfile::tempdir().unwrap();
+    let path = crate::auth::join_path(store.path());
+    let serve = async |invite_workers| {
+        let server = Server::start(Config { invite_workers, ..Config::new(store.path().into()) }).await;
+        server.users().await.list_sweeps(v1::ListSweepsRequest {}).await.unwrap();
+        let owner = crate::auth::read_owner(store.path()).unwrap().unwrap();
+        assert_eq!(owner.address, server.address, "users find every one of them");
+        let (address, token) = (server.address.clone(), server.tokens.worker.clone());
+        server.stop().await;
+        (address, token)
+    };
+    serve(false).await;
+    assert!(!path.exists());
+    let invited = serve(true).await;
+    serve(false).await;
+    let join = crate::auth::read_join(&path).unwrap();
+    assert_eq!((join.address, join.token), invited, "as it was");
 }
