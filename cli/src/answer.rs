@@ -1,9 +1,10 @@
 //! Prints a report in the form that was asked for.
 
 use seedsweep_common::analysis::Report;
+use seedsweep_shell::error::{CliError, Kind};
+use seedsweep_shell::output;
 
-use crate::error::{CliError, Kind};
-use crate::output::{self, ReportFormat};
+use crate::args::ReportFormat;
 use crate::report;
 
 /// Width of a report where stdout is no terminal, in characters.

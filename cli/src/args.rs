@@ -1,12 +1,33 @@
 //! What was typed. What it means is decided in `config`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use clap::{ArgAction, Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use seedsweep_coordinator::program::{self as coordinator, Leasing, StoreDir};
+use seedsweep_shell::logs::Verbosity;
+use seedsweep_worker::program::{self as worker, Slots};
 
-use crate::output::{Format, ReportFormat};
-use crate::{duration, export, templates};
+use crate::{export, templates};
+
+/// The form of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people.
+    Table,
+    /// For programs: one value with a `schema`.
+    Json,
+}
+
+/// The form of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people: the answer in words, the table, the caveats.
+    Table,
+    /// For programs: one value of schema `seedsweep.report/1`.
+    Json,
+    /// For documents.
+    Markdown,
+}
 
 /// Where does neural-network training end up, and what does that depend on?
 #[derive(Debug, Parser)]
@@ -22,9 +43,8 @@ pub(crate) struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub(crate) verb: Verb,
-    /// Log to stderr; -vv and -vvv log more [env: SEEDSWEEP_LOG]
-    #[arg(short, long, global = true, action = ArgAction::Count)]
-    pub(crate) verbose: u8,
+    #[command(flatten)]
+    pub(crate) verbosity: Verbosity,
 }
 
 /// The verbs.
@@ -39,9 +59,9 @@ pub(crate) enum Verb {
     /// Validate a spec with its data and show the plan
     Check(Check),
     /// Serve a store to workers and users until stopped
-    Coordinator(Coordinator),
+    Coordinator(coordinator::Args),
     /// Train for a coordinator until stopped
-    Worker(Worker),
+    Worker(worker::Args),
     /// Hand a sweep to a coordinator
     Submit(Submit),
     /// All sweeps, oldest first
@@ -75,34 +95,6 @@ pub(crate) struct Target {
     /// File with the admin token for --connect [env: SEEDSWEEP_TOKEN_FILE]
     #[arg(long, value_name = "FILE", conflicts_with = "store")]
     pub(crate) token_file: Option<PathBuf>,
-}
-
-/// A store on this machine.
-#[derive(Debug, Args)]
-pub(crate) struct StoreDir {
-    /// The store; created if it does not exist [env: SEEDSWEEP_STORE] [default: ./seedsweep-store]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) store: Option<PathBuf>,
-}
-
-/// How a coordinator hands out work.
-#[derive(Debug, Args)]
-pub(crate) struct Leasing {
-    /// How long a worker may be silent before its tasks go to others
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration::parse, env = "SEEDSWEEP_LEASE", hide_env_values = true)]
-    pub(crate) lease: Duration,
-    /// Restarts per task, exactly; for tests of reproducibility.
-    #[arg(long, value_name = "N", hide = true, value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) restarts_per_task: Option<u32>,
-}
-
-/// Compute threads.
-#[derive(Debug, Args)]
-pub(crate) struct Slots {
-    /// Compute threads [default: one per core]
-    #[arg(long, value_name = "N", env = "SEEDSWEEP_SLOTS", hide_env_values = true,
-        value_parser = clap::value_parser!(u32).range(1..=i64::from(seedsweep_common::limits::SLOTS_PER_WORKER)))]
-    pub(crate) slots: Option<u32>,
 }
 
 /// A spec and changes to it.
@@ -168,43 +160,6 @@ pub(crate) struct Check {
     /// Form of the plan: table or json
     #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Format::Table, hide_possible_values = true)]
     pub(crate) output: Format,
-}
-
-/// `seedsweep coordinator`.
-#[derive(Debug, Args)]
-pub(crate) struct Coordinator {
-    #[command(flatten)]
-    pub(crate) store: StoreDir,
-    /// Where to listen; port 0 takes any free port, which workers do not find again after a restart
-    #[arg(
-        long,
-        value_name = "ADDR",
-        default_value = "127.0.0.1:7373",
-        env = "SEEDSWEEP_LISTEN",
-        hide_env_values = true
-    )]
-    pub(crate) listen: std::net::SocketAddr,
-    /// Listen beyond this machine although tokens and data then travel unencrypted
-    #[arg(long)]
-    pub(crate) insecure_plaintext: bool,
-    #[command(flatten)]
-    pub(crate) leasing: Leasing,
-}
-
-/// `seedsweep worker`.
-#[derive(Debug, Args)]
-pub(crate) struct Worker {
-    /// The coordinator's join file (`auth/worker.join` in its store)
-    #[arg(long, value_name = "FILE", env = "SEEDSWEEP_JOIN", hide_env_values = true)]
-    pub(crate) join: PathBuf,
-    #[command(flatten)]
-    pub(crate) slots: Slots,
-    /// Name for people [default: HOST-PID]
-    #[arg(long, value_name = "NAME", value_parser = name)]
-    pub(crate) name: Option<String>,
-    /// Leave after so long without work [default: stay]
-    #[arg(long, value_name = "TIME", value_parser = duration::parse)]
-    pub(crate) idle_exit: Option<Duration>,
 }
 
 /// `seedsweep submit`.
@@ -348,8 +303,4 @@ impl Verb {
             | Self::Export(_) => false,
         }
     }
-}
-
-fn name(text: &str) -> Result<String, String> {
-    seedsweep_common::id::Name::new(text).map(|name| name.to_string()).map_err(|error| error.to_string())
 }

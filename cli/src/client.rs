@@ -1,22 +1,16 @@
 //! The one way to ask a coordinator: `SweepService` with the admin token, answers checked.
 
-use std::time::Duration;
-
 use seedsweep_common::digest::Digest;
 use seedsweep_common::limits;
 use seedsweep_proto::v1::{self, sweep_service_client::SweepServiceClient};
+use seedsweep_shell::error::{CliError, Kind};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Status, Streaming};
 
-use crate::error::{CliError, Kind};
-
-/// Longest wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longest silence on a quiet connection before it is probed, so that a `watch` notices a dead machine.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+use seedsweep_shell::address;
 
 /// Adds the token to every call.
 #[derive(Clone)]
@@ -34,28 +28,6 @@ pub(crate) struct Client {
     service: SweepServiceClient<InterceptedService<Channel, Bearer>>,
 }
 
-/// Where `address` points, with time limits set. Nothing is contacted yet.
-pub(crate) fn endpoint(address: &str) -> Result<Endpoint, CliError> {
-    if address.starts_with("https://") {
-        let message = format!("`{address}` asks for TLS, which this version does not speak yet: use http://");
-        return Err(CliError::new(Kind::Usage, message));
-    }
-    let wrong =
-        || CliError::new(Kind::Usage, format!("`{address}` is not an address: write http://HOST:PORT"));
-    if !address.starts_with("http://") {
-        return Err(wrong());
-    }
-    let endpoint = Endpoint::from_shared(address.to_owned()).map_err(|_| wrong())?;
-    if endpoint.uri().host().is_none_or(str::is_empty) {
-        return Err(wrong());
-    }
-    Ok(endpoint
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEP_ALIVE)
-        .keep_alive_timeout(KEEP_ALIVE))
-}
-
 impl Client {
     /// Connects to the coordinator at `address` with the admin token `token`.
     pub(crate) async fn connect(address: &str, token: &str) -> Result<Self, CliError> {
@@ -63,7 +35,7 @@ impl Client {
             let message = format!("no coordinator answers at {address}");
             CliError::caused(Kind::Unreachable, message, &error)
         };
-        let channel = endpoint(address)?.connect().await.map_err(unreachable)?;
+        let channel = address::endpoint(address)?.connect().await.map_err(unreachable)?;
         Self::new(channel, token)
     }
 
@@ -173,17 +145,4 @@ pub(crate) fn refused(status: Status) -> CliError {
 /// A field that a coordinator always sends.
 pub(crate) fn present<T>(field: Option<T>, name: &str) -> Result<T, CliError> {
     field.ok_or_else(|| CliError::new(Kind::Bug, format!("the coordinator's answer lacks `{name}`")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_plain_http_addresses_are_taken() {
-        assert!(endpoint("http://127.0.0.1:7373").is_ok());
-        for wrong in ["", "127.0.0.1:7373", "https://a:1", "http://", "ftp://a", "http://a b"] {
-            assert!(endpoint(wrong).is_err(), "{wrong}");
-        }
-    }
 }

@@ -2,13 +2,11 @@
 
 use std::path::PathBuf;
 
-use seedsweep_coordinator as coordinator;
+use seedsweep_coordinator::program::store_directory;
+use seedsweep_shell::error::{CliError, Kind};
+use seedsweep_shell::settings::variable;
 
 use crate::args;
-use crate::error::{CliError, Kind};
-
-/// Where a store is if nobody says otherwise.
-const DEFAULT_STORE: &str = "./seedsweep-store";
 
 /// Whom a command asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +36,7 @@ impl Target {
             if typed.token_file.is_some() {
                 return Err(CliError::new(Kind::Usage, "--token-file needs --connect URL"));
             }
-            return Ok(Self::Store(store_or_default(None, variable)));
+            return Ok(Self::Store(store_directory(None, variable)));
         };
         let token_file =
             typed.token_file.clone().or_else(|| variable("SEEDSWEEP_TOKEN_FILE").map(Into::into));
@@ -50,42 +48,6 @@ impl Target {
         })?;
         Ok(Self::Remote { address, token_file })
     }
-}
-
-/// The store that is meant.
-pub(crate) fn store(typed: Option<&PathBuf>) -> PathBuf {
-    store_or_default(typed, variable)
-}
-
-fn store_or_default(typed: Option<&PathBuf>, variable: impl Fn(&str) -> Option<String>) -> PathBuf {
-    typed
-        .cloned()
-        .or_else(|| variable("SEEDSWEEP_STORE").map(PathBuf::from))
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_STORE))
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// The coordinator that is meant.
-pub(crate) fn coordinator(store: PathBuf, leasing: &args::Leasing) -> Result<coordinator::Config, CliError> {
-    let allowed_ms = 200..=3_600_000;
-    if !allowed_ms.contains(&leasing.lease.as_millis()) {
-        let message = format!("--lease is {:?}: 200ms to 1h are allowed", leasing.lease);
-        return Err(CliError::new(Kind::Usage, message));
-    }
-    Ok(coordinator::Config {
-        lease: leasing.lease,
-        restarts_per_task: leasing.restarts_per_task,
-        ..coordinator::Config::new(store)
-    })
-}
-
-/// Compute threads: as many as the machine has cores unless told.
-pub(crate) fn slots(typed: &args::Slots) -> u32 {
-    let cores = || std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
-    typed.slots.unwrap_or_else(cores).min(seedsweep_common::limits::SLOTS_PER_WORKER)
 }
 
 #[cfg(test)]
@@ -118,8 +80,8 @@ mod tests {
         assert_eq!(with(typed(None, None, None)), remote("http://env:1", "env.token"));
         assert_eq!(with(typed(None, Some("http://f:2"), Some("t"))), remote("http://f:2", "t"));
         let bare = Target::resolve(&typed(None, None, None), |_| None).unwrap();
-        assert_eq!(bare, Target::Store(DEFAULT_STORE.into()));
-        assert_eq!(store_or_default(None, environment), PathBuf::from("env-store"));
+        assert_eq!(bare, Target::Store("./seedsweep-store".into()));
+        assert_eq!(store_directory(None, environment), PathBuf::from("env-store"));
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Whether the state of a sweep is bad news: the exit code, and a word on stderr.
 
 use seedsweep_proto::v1;
+use seedsweep_shell::exit::{self, Exit};
+use seedsweep_shell::output;
 
-use crate::exit::{self, Exit};
-use crate::{output, status};
+use crate::status;
 
 /// Whether a trial failed, or two reports of one trial differ. Diverged training is an outcome like any other.
 pub(crate) fn is_bad_news(sweep: &v1::Sweep) -> bool {

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use seedsweep_common::spec::SweepSpec;
 use seedsweep_proto::v1;
+use seedsweep_shell::error::{CliError, Kind};
+use seedsweep_shell::output;
+use seedsweep_shell::signals::Interrupts;
 use seedsweep_worker::client::{self as worker, Shutdown, Summary, WorkerError};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -12,11 +15,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_stream::StreamExt;
 
 use crate::client::{Client, present, refused};
-use crate::error::{CliError, Kind};
-use crate::output;
 use crate::progress::Progress;
 use crate::session::Embedded;
-use crate::signals::Interrupts;
 use crate::status;
 use crate::sweep_file::SweepFile;
 

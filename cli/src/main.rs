@@ -7,88 +7,39 @@ mod answer;
 mod args;
 mod client;
 mod config;
-mod duration;
 mod ending;
-mod error;
-mod exit;
 mod export;
 mod local;
-mod logs;
-mod output;
 mod progress;
 mod report;
 mod session;
-mod signals;
 mod status;
 mod sweep_file;
 mod templates;
 mod verbs;
 
-use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
-use clap::Parser;
+use seedsweep_shell::logs::LevelFilter;
+use seedsweep_shell::process::{self, Settings};
 
 use crate::args::{Cli, Verb};
-use crate::error::{CliError, Kind};
-use crate::exit::Exit;
-use crate::logs::LevelFilter;
 
 fn main() -> ExitCode {
-    logs::remember_panics();
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => return ExitCode::from(usage(&error).0),
-    };
-    logs::start(cli.verbose, quiet(&cli.verb));
-    let json = cli.verb.wants_json();
-    let result = std::panic::catch_unwind(AssertUnwindSafe(|| run(cli.verb)));
-    let result = result.unwrap_or_else(|_| Err(CliError::new(Kind::Bug, logs::last_panic())));
-    let exit = result.unwrap_or_else(|error| {
-        error.print(json);
-        error.exit()
-    });
-    ExitCode::from(exit.0)
+    process::run(
+        |cli: &Cli| Settings {
+            verbose: cli.verbosity.verbose,
+            quiet: quiet(&cli.verb),
+            json: cli.verb.wants_json(),
+        },
+        async |cli: Cli| verbs::run(cli.verb).await,
+    )
 }
 
-/// What is logged unless more or less is asked for.
+/// What is logged unless more or less is asked for: warnings of those that live on after them.
 fn quiet(verb: &Verb) -> LevelFilter {
     match verb {
         Verb::Coordinator(_) | Verb::Worker(_) => LevelFilter::WARN,
         _ => LevelFilter::ERROR,
     }
-}
-
-fn run(verb: Verb) -> Result<Exit, CliError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| CliError::caused(Kind::Bug, "cannot start threads", &error))?;
-    let result = runtime.block_on(verbs::run(verb));
-    // A blocked thread (a training that was told to stop at once) must not keep the process.
-    runtime.shutdown_background();
-    result
-}
-
-/// Prints help, the version or what is wrong with the command line.
-fn usage(error: &clap::Error) -> Exit {
-    // Nobody is left to be told if this fails.
-    let _ = error.print();
-    if !error.use_stderr() {
-        return exit::FINE;
-    }
-    if asks_for_json(std::env::args()) {
-        let text = error.to_string();
-        let message = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
-        CliError::new(Kind::Usage, message).print_json();
-    }
-    exit::USAGE
-}
-
-/// Whether the words of a command line that could not be read ask for JSON all the same.
-fn asks_for_json(words: impl Iterator<Item = String>) -> bool {
-    let words: Vec<String> = words.collect();
-    let joined = ["--output=json", "-o=json", "-ojson"];
-    words.iter().any(|word| joined.contains(&word.as_str()))
-        || words.windows(2).any(|pair| ["--output", "-o"].contains(&pair[0].as_str()) && pair[1] == "json")
 }

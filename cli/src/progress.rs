@@ -3,9 +3,9 @@
 use std::io::IsTerminal;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use seedsweep_common::duration;
 use seedsweep_proto::v1;
-
-use crate::{duration, output};
+use seedsweep_shell::output;
 
 /// Bars that fit on a screen; a sweep with more experiments has one bar for all.
 const MOST_BARS: usize = 16;

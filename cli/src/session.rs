@@ -8,17 +8,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use seedsweep_coordinator::auth;
+use seedsweep_coordinator::program::open;
 use seedsweep_coordinator::store::StoreError;
 use seedsweep_coordinator::{self as coordinator, Coordinator, OpenError, ServeError};
+use seedsweep_shell::address;
+use seedsweep_shell::error::{CliError, Kind};
+use seedsweep_shell::output;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
-use crate::client::{self, Client};
+use crate::client::Client;
 use crate::config::Target;
-use crate::error::{CliError, Kind};
-use crate::output;
 
 /// How often a store is tried whose owner is just starting or just leaving, and the pause between tries.
 const TRIES: u32 = 8;
@@ -127,14 +129,6 @@ fn read_token(file: &PathBuf) -> Result<String, CliError> {
     Ok(text.trim().to_owned())
 }
 
-/// Opens a coordinator off the async runtime: a large store takes seconds.
-pub(crate) async fn open(config: coordinator::Config) -> Result<Coordinator, OpenError> {
-    match tokio::task::spawn_blocking(move || Coordinator::open(config)).await {
-        Ok(result) => result,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
-}
-
 /// Opens a coordinator; a reader that holds the store for a moment is waited for.
 pub(crate) async fn open_soon(config: coordinator::Config) -> Result<Coordinator, CliError> {
     for _ in 1..TRIES {
@@ -172,7 +166,7 @@ impl Embedded {
 
     /// A connection as anybody else would make it.
     pub(crate) async fn channel(&self) -> Result<Channel, CliError> {
-        let endpoint = client::endpoint(&self.address)?;
+        let endpoint = address::endpoint(&self.address)?;
         endpoint.connect().await.map_err(|error| {
             CliError::caused(
                 Kind::Bug,

@@ -1,11 +1,12 @@
 //! States of sweeps, for people and for programs (schema `seedsweep.status/1`).
 
 use comfy_table::{CellAlignment, Table, presets};
+use seedsweep_common::duration;
 use seedsweep_proto::v1;
+use seedsweep_shell::output::escape;
 use serde::Serialize;
 
-use crate::output::escape;
-use crate::{duration, progress};
+use crate::progress;
 
 /// Characters of a failure's cause that tables show.
 const CAUSE_CHARS: usize = 300;
@@ -275,6 +276,7 @@ fn workers_line(workers: Option<v1::WorkerCounts>) -> String {
     let workers = workers.unwrap_or_default();
     match workers.live {
         0 => "no workers".to_owned(),
+        1 if workers.slots == 1 => "1 worker with 1 slot".to_owned(),
         1 => format!("1 worker with {} slots", workers.slots),
         n => format!("{n} workers with {} slots", workers.slots),
     }

@@ -10,10 +10,9 @@ use seedsweep_common::digest::Digest;
 use seedsweep_common::id::ExperimentIndex;
 use seedsweep_common::limits;
 use seedsweep_common::spec::{self, SweepSpec};
+use seedsweep_shell::error::{CliError, Kind};
+use seedsweep_shell::output;
 use seedsweep_worker::train::Prepared;
-
-use crate::error::{CliError, Kind};
-use crate::output;
 
 /// A sweep that can be submitted.
 pub(crate) struct SweepFile {

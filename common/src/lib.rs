@@ -5,9 +5,11 @@
 
 pub mod analysis;
 pub mod digest;
+pub mod duration;
 pub mod fingerprint;
 pub mod id;
 pub mod init;
+pub mod join;
 pub mod limits;
 pub mod outcome;
 pub mod plan;

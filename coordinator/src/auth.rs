@@ -9,16 +9,14 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use seedsweep_common::join::{Join, TOKEN_CHARS, is_token};
+use seedsweep_shell::secret::{self, SecretError};
 use subtle::{Choice, ConstantTimeEq};
 use tonic::service::Interceptor;
 use tonic::{Request, Status};
 
 /// Random bytes of a token.
 const TOKEN_BYTES: usize = 32;
-/// Characters of a token: base64url without padding.
-const TOKEN_CHARS: usize = 43;
-/// Largest file that is read as a token, a join file or an owner.
-const FILE_BYTES: u64 = 16 * 1024;
 
 /// The secrets of one store, 32 random bytes each in base64url.
 #[derive(Clone)]
@@ -27,49 +25,6 @@ pub struct Tokens {
     pub admin: String,
     /// For workers: `WorkerService`.
     pub worker: String,
-}
-
-/// Why tokens could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthError {
-    /// A file could not be read or written.
-    #[error("cannot use `{path}`")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
-    /// Others may read a token.
-    #[error(
-        "`{path}` can be read by others (mode {mode:o}): run chmod 600 on it, or delete it to get a new token"
-    )]
-    Exposed {
-        /// The file.
-        path: PathBuf,
-        /// Its permission bits.
-        mode: u32,
-    },
-    /// A file does not hold what it should.
-    #[error("`{path}` {problem}")]
-    Malformed {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        problem: String,
-    },
-}
-
-/// All that a worker needs to join (`auth/worker.join`).
-#[derive(Clone, serde::Serialize, serde::Deserialize)]
-pub struct Join {
-    /// `http://host:port`.
-    pub address: String,
-    /// SHA-256 of the coordinator's certificate; `None` without TLS.
-    pub certificate: Option<String>,
-    /// The worker token.
-    pub token: String,
 }
 
 /// Who serves a store (`coordinator.json`).
@@ -93,28 +48,11 @@ fn owner_path(store: &Path) -> PathBuf {
     store.join("coordinator.json")
 }
 
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> AuthError {
-    let path = path.to_owned();
-    move |source| AuthError::Io { path, source }
-}
-
-/// Reads a join file.
-pub fn read_join(path: &Path) -> Result<Join, AuthError> {
-    let text = read_secret(path)?;
-    // serde's message may quote the text, and with it the token
-    let join: Join = serde_json::from_str(&text).map_err(|_| AuthError::Malformed {
-        path: path.to_owned(),
-        problem: "is no join file: copy `auth/worker.join` of the coordinator's store".to_owned(),
-    })?;
-    check_token(path, &join.token)?;
-    Ok(join)
-}
-
 /// Reads the tokens of the store in `store` without creating any.
-pub fn read_tokens(store: &Path) -> Result<Tokens, AuthError> {
+pub fn read_tokens(store: &Path) -> Result<Tokens, SecretError> {
     let read = |name: &str| {
         let path = auth_directory(store).join(name);
-        let token = read_secret(&path)?.trim_end().to_owned();
+        let token = secret::read(&path)?.trim_end().to_owned();
         check_token(&path, &token)?;
         Ok(token)
     };
@@ -122,27 +60,27 @@ pub fn read_tokens(store: &Path) -> Result<Tokens, AuthError> {
 }
 
 /// Who serves the store in `store`, if anybody says so. The process may be gone: ask the lock.
-pub fn read_owner(store: &Path) -> Result<Option<Owner>, AuthError> {
+pub fn read_owner(store: &Path) -> Result<Option<Owner>, SecretError> {
     let path = owner_path(store);
     let file = match File::open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(AuthError::Io { path, source }),
+        Err(source) => return Err(SecretError::Io { path, source }),
     };
-    let text = read_bounded(&path, file)?;
-    serde_json::from_str(&text).map(Some).map_err(|error| AuthError::Malformed {
+    let text = secret::read_bounded(&path, file)?;
+    serde_json::from_str(&text).map(Some).map_err(|error| SecretError::Malformed {
         path,
         problem: format!("does not name a coordinator: {error}"),
     })
 }
 
 /// Reads the tokens of the store in `store`, and makes those that do not exist.
-pub(crate) fn read_or_create_tokens(store: &Path) -> Result<Tokens, AuthError> {
+pub(crate) fn read_or_create_tokens(store: &Path) -> Result<Tokens, SecretError> {
     let directory = auth_directory(store);
     match DirBuilder::new().mode(0o700).create(&directory) {
         Ok(()) => {}
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(source) => return Err(AuthError::Io { path: directory, source }),
+        Err(source) => return Err(SecretError::Io { path: directory, source }),
     }
     check_directory(&directory)?;
     for name in ["admin.token", "worker.token"] {
@@ -155,7 +93,7 @@ pub(crate) fn read_or_create_tokens(store: &Path) -> Result<Tokens, AuthError> {
 }
 
 /// Writes `auth/worker.join`: how workers join the coordinator at `address`.
-pub(crate) fn write_join(store: &Path, address: &str, tokens: &Tokens) -> Result<(), AuthError> {
+pub(crate) fn write_join(store: &Path, address: &str, tokens: &Tokens) -> Result<(), SecretError> {
     let join = Join { address: address.to_owned(), certificate: None, token: tokens.worker.clone() };
     write_json(&join_path(store), &join)
 }
@@ -166,7 +104,7 @@ pub fn join_path(store: &Path) -> PathBuf {
 }
 
 /// Writes `coordinator.json`: who serves the store.
-pub(crate) fn write_presence(store: &Path, owner: &Owner) -> Result<(), AuthError> {
+pub(crate) fn write_presence(store: &Path, owner: &Owner) -> Result<(), SecretError> {
     write_json(&owner_path(store), owner)
 }
 
@@ -178,15 +116,15 @@ pub(crate) fn remove_presence(store: &Path) {
     }
 }
 
-fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), AuthError> {
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<(), SecretError> {
     let mut text = serde_json::to_vec_pretty(value)
-        .map_err(|error| AuthError::Io { path: path.to_owned(), source: error.into() })?;
+        .map_err(|error| SecretError::Io { path: path.to_owned(), source: error.into() })?;
     text.push(b'\n');
     write_secret(path, &text)
 }
 
 /// Writes a file that only its owner may read, whole or not at all.
-fn write_secret(path: &Path, content: &[u8]) -> Result<(), AuthError> {
+fn write_secret(path: &Path, content: &[u8]) -> Result<(), SecretError> {
     let temporary = path.with_extension(format!("{}.new", std::process::id()));
     // left by a process of the same id that died here
     let _ = std::fs::remove_file(&temporary);
@@ -197,29 +135,12 @@ fn write_secret(path: &Path, content: &[u8]) -> Result<(), AuthError> {
         std::fs::rename(&temporary, path)?;
         path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
     };
-    write().inspect_err(|_| drop(std::fs::remove_file(&temporary))).map_err(io_error(path))
+    write().inspect_err(|_| drop(std::fs::remove_file(&temporary))).map_err(SecretError::io(path))
 }
 
-fn read_secret(path: &Path) -> Result<String, AuthError> {
-    let no_follow = rustix::fs::OFlags::NOFOLLOW.bits() as i32;
-    let file = OpenOptions::new().read(true).custom_flags(no_follow).open(path).map_err(|source| {
-        if path.is_symlink() {
-            let problem = "is a symbolic link: a secret must be a plain file".to_owned();
-            return AuthError::Malformed { path: path.to_owned(), problem };
-        }
-        AuthError::Io { path: path.to_owned(), source }
-    })?;
-    let metadata = file.metadata().map_err(io_error(path))?;
-    let mode = metadata.mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(AuthError::Exposed { path: path.to_owned(), mode });
-    }
-    read_bounded(path, file)
-}
-
-fn check_directory(path: &Path) -> Result<(), AuthError> {
-    let metadata = path.symlink_metadata().map_err(io_error(path))?;
-    let malformed = |problem: String| AuthError::Malformed { path: path.to_owned(), problem };
+fn check_directory(path: &Path) -> Result<(), SecretError> {
+    let metadata = path.symlink_metadata().map_err(SecretError::io(path))?;
+    let malformed = |problem: String| SecretError::malformed(path, problem);
     if !metadata.is_dir() {
         return Err(malformed("is no directory: tokens are kept in it".to_owned()));
     }
@@ -230,27 +151,18 @@ fn check_directory(path: &Path) -> Result<(), AuthError> {
     Ok(())
 }
 
-fn read_bounded(path: &Path, file: File) -> Result<String, AuthError> {
-    let mut text = String::new();
-    file.take(FILE_BYTES).read_to_string(&mut text).map_err(io_error(path))?;
-    Ok(text)
-}
-
-fn check_token(path: &Path, token: &str) -> Result<(), AuthError> {
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if token.len() == TOKEN_CHARS && token.chars().all(legal) {
+fn check_token(path: &Path, token: &str) -> Result<(), SecretError> {
+    if is_token(token) {
         return Ok(());
     }
-    Err(AuthError::Malformed {
-        path: path.to_owned(),
-        problem: format!("holds no token: {TOKEN_CHARS} characters of base64url are needed"),
-    })
+    let problem = format!("holds no token: {TOKEN_CHARS} characters of base64url are needed");
+    Err(SecretError::malformed(path, problem))
 }
 
-fn new_token() -> Result<String, AuthError> {
+fn new_token() -> Result<String, SecretError> {
     let source = Path::new("/dev/urandom");
     let mut bytes = [0; TOKEN_BYTES];
-    File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(io_error(source))?;
+    File::open(source).and_then(|mut file| file.read_exact(&mut bytes)).map_err(SecretError::io(source))?;
     Ok(base64url(&bytes))
 }
 
@@ -318,7 +230,7 @@ impl Interceptor for Gate {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -361,38 +273,20 @@ mod tests {
         let store = tempfile::tempdir().unwrap();
         read_or_create_tokens(store.path()).unwrap();
         let token = store.path().join("auth/admin.token");
-        for mode in [0o644, 0o640, 0o606] {
-            set_mode(&token, mode);
-            let error = read_or_create_tokens(store.path()).err().unwrap();
-            assert!(matches!(error, AuthError::Exposed { mode: found, .. } if found == mode), "{error}");
-        }
+        set_mode(&token, 0o644);
+        let error = read_or_create_tokens(store.path()).err().unwrap();
+        assert!(matches!(error, SecretError::Exposed { mode: 0o644, .. }), "{error}");
         set_mode(&token, 0o600);
         set_mode(&store.path().join("auth"), 0o755);
         let error = read_or_create_tokens(store.path()).err().unwrap();
         assert!(error.to_string().ends_with("run chmod 700 on it"), "{error}");
         set_mode(&store.path().join("auth"), 0o700);
 
-        let elsewhere = store.path().join("elsewhere");
-        std::fs::rename(&token, &elsewhere).unwrap();
-        symlink(&elsewhere, &token).unwrap();
-        let error = read_tokens(store.path()).err().unwrap();
-        assert!(error.to_string().contains("symbolic link"), "{error}");
-        std::fs::remove_file(&token).unwrap();
         for wrong in ["", "short", &"é".repeat(22), &"=".repeat(43)] {
             write_secret(&token, wrong.as_bytes()).unwrap();
             let error = read_tokens(store.path()).err().unwrap();
-            assert!(matches!(error, AuthError::Malformed { .. }), "{error}");
+            assert!(matches!(error, SecretError::Malformed { .. }), "{error}");
         }
-    }
-
-    #[test]
-    fn errors_about_a_join_file_do_not_show_its_token() {
-        let store = tempfile::tempdir().unwrap();
-        let path = store.path().join("x.join");
-        let secret = "s".repeat(TOKEN_CHARS);
-        write_secret(&path, format!("{{\"address\": 5, \"token\": \"{secret}\"}}").as_bytes()).unwrap();
-        let error = read_join(&path).err().unwrap();
-        assert!(!format!("{error:?}").contains(&secret));
     }
 
     #[test]

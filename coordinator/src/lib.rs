@@ -8,6 +8,7 @@ mod board;
 pub mod config;
 pub mod core;
 mod driver;
+pub mod program;
 mod reader;
 mod reports;
 mod service;
@@ -24,6 +25,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use seedsweep_common::id::SweepId;
 use seedsweep_common::limits;
 use seedsweep_common::spec;
+use seedsweep_shell::secret::SecretError;
 use tokio::sync::oneshot;
 use tonic::transport::server::TcpIncoming;
 
@@ -55,7 +57,7 @@ pub enum OpenError {
     Store(#[from] store::StoreError),
     /// Tokens could not be read or written.
     #[error(transparent)]
-    Auth(#[from] auth::AuthError),
+    Auth(#[from] SecretError),
     /// A stored spec is not one that this version can run.
     #[error("the stored spec of sweep {id} cannot be read by this version:\n{problem}")]
     Spec {
@@ -77,7 +79,7 @@ pub enum ServeError {
     Io(#[from] std::io::Error),
     /// `coordinator.json` or the join file could not be written.
     #[error(transparent)]
-    Auth(#[from] auth::AuthError),
+    Auth(#[from] SecretError),
     /// The driver's thread panicked. Nothing that was acknowledged is lost.
     #[error(
         "the coordinator met a bug and stopped: what was acknowledged is stored, start it again to go on"

@@ -4,4 +4,5 @@ pub mod client;
 pub mod executor;
 pub mod minima;
 pub mod nn;
+pub mod program;
 pub mod train;

@@ -4,8 +4,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::error::{CliError, Kind};
-use crate::output;
+use seedsweep_shell::error::{CliError, Kind};
+use seedsweep_shell::output;
 
 /// Takes the bytes of an export.
 pub(crate) enum Destination {

@@ -8,9 +8,8 @@ mod float_hex;
 mod row;
 
 use clap::ValueEnum;
+use seedsweep_shell::error::{CliError, Kind};
 use serde::ser::{Serialize, SerializeMap, Serializer};
-
-use crate::error::{CliError, Kind};
 
 pub(crate) use destination::Destination;
 pub(crate) use row::{Cell, Layout};

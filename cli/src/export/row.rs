@@ -5,11 +5,11 @@ use seedsweep_common::outcome::{Outcome, Provenance};
 use seedsweep_common::plan;
 use seedsweep_common::spec::SweepSpec;
 use seedsweep_proto::v1;
+use seedsweep_shell::error::{CliError, Kind};
 use serde_json::{Value, json};
 
 use super::Format;
 use super::float_hex::float_hex;
-use crate::error::{CliError, Kind};
 
 /// One value of a row.
 #[derive(Debug, Clone, PartialEq)]

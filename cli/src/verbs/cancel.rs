@@ -1,12 +1,13 @@
 //! `seedsweep cancel`: stop a sweep; what is stored stays.
 
+use seedsweep_shell::error::CliError;
+use seedsweep_shell::exit::{self, Exit};
+use seedsweep_shell::output;
 use serde::Serialize;
 
 use crate::args;
+use crate::args::Format;
 use crate::config::Target;
-use crate::error::CliError;
-use crate::exit::{self, Exit};
-use crate::output::{self, Format};
 use crate::status::SweepJson;
 use crate::{session, status};
 

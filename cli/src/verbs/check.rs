@@ -2,13 +2,14 @@
 
 use seedsweep_common::plan;
 use seedsweep_common::spec::{self, Experiment, ExperimentSummary, SweepSpec};
+use seedsweep_shell::error::{CliError, Kind};
+use seedsweep_shell::exit::{self, Exit};
+use seedsweep_shell::output;
 use seedsweep_worker::nn::data;
 use serde::Serialize;
 
 use crate::args;
-use crate::error::{CliError, Kind};
-use crate::exit::{self, Exit};
-use crate::output::{self, Format};
+use crate::args::Format;
 use crate::status;
 use crate::sweep_file::SweepFile;
 

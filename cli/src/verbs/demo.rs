@@ -3,16 +3,17 @@
 use std::path::Path;
 
 use seedsweep_proto::v1;
+use seedsweep_shell::error::{CliError, Kind};
+use seedsweep_shell::exit::Exit;
+use seedsweep_shell::output;
+use seedsweep_shell::signals::Interrupts;
 
 use crate::args;
 use crate::client::Client;
-use crate::error::{CliError, Kind};
-use crate::exit::Exit;
 use crate::local::{self, Finished};
 use crate::session::{self, Embedded};
-use crate::signals::Interrupts;
 use crate::sweep_file::SweepFile;
-use crate::{answer, config, ending, output};
+use crate::{answer, ending};
 
 /// The sweep that is trained.
 const SPEC: &str = include_str!("demo.toml");
@@ -22,8 +23,7 @@ const FIRST_SEED: u64 = 2026;
 /// Trains the demonstration and prints what it shows.
 pub(crate) async fn run(args: args::Demo) -> Result<Exit, CliError> {
     let interrupts = Interrupts::listen()?;
-    let store = config::store(args.store.store.as_ref());
-    let coordinator = session::open_soon(config::coordinator(store, &args.leasing)?).await?;
+    let coordinator = session::open_soon(args.leasing.config(args.store.directory())?).await?;
     let embedded = Embedded::start(coordinator).await?;
 
     let result = train(&embedded, &args, interrupts).await;
@@ -38,7 +38,7 @@ async fn train(embedded: &Embedded, args: &args::Demo, interrupts: Interrupts) -
         None => first_unfinished(&mut embedded.client().await?).await?,
     };
     output::note(&format!("training with seed {} (another: --seed N)", sweep.spec.seed));
-    local::run(embedded, &sweep, config::slots(&args.slots), interrupts).await
+    local::run(embedded, &sweep, args.slots.count(), interrupts).await
 }
 
 fn with_seed(seed: u64) -> Result<SweepFile, CliError> {

@@ -1,15 +1,16 @@
 //! `seedsweep export`: all stored rows of a sweep for other programs.
 
 use seedsweep_common::spec::{self, SweepSpec};
+use seedsweep_shell::error::{CliError, Kind};
+use seedsweep_shell::exit::{self, Exit};
+use seedsweep_shell::output;
 use tokio_stream::StreamExt;
 
 use crate::args;
 use crate::client::{Client, present, refused};
 use crate::config::Target;
-use crate::error::{CliError, Kind};
-use crate::exit::{self, Exit};
 use crate::export::{self, Destination, Layout};
-use crate::{output, session};
+use crate::session;
 
 /// Writes the rows by experiment and restart.
 pub(crate) async fn run(args: args::Export) -> Result<Exit, CliError> {

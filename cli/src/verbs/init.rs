@@ -1,9 +1,10 @@
 //! `seedsweep init`: a commented spec to start from, on stdout.
 
+use seedsweep_shell::error::{CliError, Kind};
+use seedsweep_shell::exit::{self, Exit};
+use seedsweep_shell::output;
+
 use crate::args;
-use crate::error::{CliError, Kind};
-use crate::exit::{self, Exit};
-use crate::output;
 use crate::templates;
 
 /// Prints a template, or their names.

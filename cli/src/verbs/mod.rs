@@ -1,8 +1,7 @@
-//! One file per verb: what it does from start to end.
+//! One file per verb: what it does from start to end. `coordinator` and `worker` are the programs of their crates.
 
 mod cancel;
 mod check;
-mod coordinator;
 mod demo;
 mod export;
 mod init;
@@ -14,11 +13,11 @@ mod status;
 mod store;
 mod submit;
 mod watch;
-mod worker;
+
+use seedsweep_shell::error::CliError;
+use seedsweep_shell::exit::Exit;
 
 use crate::args::{StoreVerb, Verb};
-use crate::error::CliError;
-use crate::exit::Exit;
 
 /// Does what was asked.
 pub(crate) async fn run(verb: Verb) -> Result<Exit, CliError> {
@@ -27,8 +26,8 @@ pub(crate) async fn run(verb: Verb) -> Result<Exit, CliError> {
         Verb::Run(args) => run::run(args).await,
         Verb::Init(args) => init::run(&args),
         Verb::Check(args) => check::run(&args),
-        Verb::Coordinator(args) => coordinator::run(args).await,
-        Verb::Worker(args) => worker::run(args).await,
+        Verb::Coordinator(args) => seedsweep_coordinator::program::run(args).await,
+        Verb::Worker(args) => seedsweep_worker::program::run(args).await,
         Verb::Submit(args) => submit::run(args).await,
         Verb::List(args) => list::run(args).await,
         Verb::Status(args) => status::run(args).await,

@@ -2,16 +2,17 @@
 
 use seedsweep_common::spec::SweepSpec;
 use seedsweep_proto::v1;
+use seedsweep_shell::error::CliError;
+use seedsweep_shell::exit::{self, Exit};
+use seedsweep_shell::output;
 use serde::Serialize;
 use tokio_stream::StreamExt;
 
 use crate::args;
+use crate::args::Format;
 use crate::client::{Client, refused};
 use crate::config::Target;
-use crate::error::CliError;
-use crate::exit::{self, Exit};
 use crate::export::{self, JsonRow, Layout};
-use crate::output::{self, Format};
 use crate::verbs::export::stored_spec;
 use crate::{session, status};
 

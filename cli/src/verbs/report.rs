@@ -1,12 +1,12 @@
 //! `seedsweep report`: what the outcomes say.
 
 use seedsweep_proto::v1;
+use seedsweep_shell::error::CliError;
+use seedsweep_shell::exit::Exit;
 
 use crate::args;
 use crate::client::present;
 use crate::config::Target;
-use crate::error::CliError;
-use crate::exit::Exit;
 use crate::{answer, ending, session};
 
 /// Prints the report over what is stored now.

@@ -1,11 +1,13 @@
 //! `seedsweep status`: how far sweeps are.
 
+use seedsweep_shell::error::CliError;
+use seedsweep_shell::exit::{self, Exit};
+use seedsweep_shell::output;
+
 use crate::args;
+use crate::args::Format;
 use crate::client::present;
 use crate::config::Target;
-use crate::error::CliError;
-use crate::exit::{self, Exit};
-use crate::output::{self, Format};
 use crate::status::StatusJson;
 use crate::{ending, session, status};
 

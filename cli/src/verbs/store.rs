@@ -3,14 +3,16 @@
 use std::path::Path;
 
 use seedsweep_common::id::ExperimentIndex;
+use seedsweep_coordinator::program::store_directory;
 use seedsweep_coordinator::store::{Recovered, RecoveredSweep, Store, StoreError};
+use seedsweep_shell::error::CliError;
+use seedsweep_shell::exit::{self, Exit};
+use seedsweep_shell::output;
+use seedsweep_shell::settings::variable;
 use serde::Serialize;
 
 use crate::args;
-use crate::config;
-use crate::error::CliError;
-use crate::exit::{self, Exit};
-use crate::output::{self, Format};
+use crate::args::Format;
 use crate::{session, status};
 
 /// What a store holds, and what is wrong with it: one value of schema `seedsweep.store_verify/1`.
@@ -34,7 +36,7 @@ struct Counts {
 
 /// Opens the store, which compares it with its seal, and reads all of it.
 pub(crate) async fn verify(args: args::StoreVerify) -> Result<Exit, CliError> {
-    let directory = config::store(args.store.as_ref());
+    let directory = store_directory(args.store.as_deref(), variable);
     session::require(&directory)?;
     let verified = tokio::task::spawn_blocking(move || read_all(&directory)).await??;
     match args.output {

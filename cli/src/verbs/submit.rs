@@ -1,13 +1,14 @@
 //! `seedsweep submit`: hand a sweep to a coordinator and go.
 
 use seedsweep_coordinator::auth;
+use seedsweep_shell::error::CliError;
+use seedsweep_shell::exit::{self, Exit};
+use seedsweep_shell::output;
 use serde::Serialize;
 
 use crate::args;
+use crate::args::Format;
 use crate::config::Target;
-use crate::error::CliError;
-use crate::exit::{self, Exit};
-use crate::output::{self, Format};
 use crate::session;
 use crate::sweep_file::SweepFile;
 

@@ -3,14 +3,14 @@
 use std::io::IsTerminal;
 
 use seedsweep_proto::v1;
+use seedsweep_shell::error::{CliError, Kind};
+use seedsweep_shell::exit::Exit;
+use seedsweep_shell::output;
 use tokio_stream::StreamExt;
 
 use crate::args;
 use crate::client::{Client, present, refused};
 use crate::config::Target;
-use crate::error::{CliError, Kind};
-use crate::exit::Exit;
-use crate::output;
 use crate::progress::{self, Progress};
 use crate::{ending, session, status};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// Reads a duration of one or more numbers with units.
-pub(crate) fn parse(text: &str) -> Result<Duration, String> {
+pub fn parse(text: &str) -> Result<Duration, String> {
     let allowed = || format!("`{text}` is not a duration: write for instance 500ms, 15s, 5m or 1h30m");
     let mut total_ms: u64 = 0;
     let mut rest = text;
@@ -27,7 +27,7 @@ pub(crate) fn parse(text: &str) -> Result<Duration, String> {
 }
 
 /// A duration in seconds for people: `0.4 s`, `12 s`, `3 min 20 s`, `2 h 5 min`.
-pub(crate) fn human(seconds: f64) -> String {
+pub fn human(seconds: f64) -> String {
     if !seconds.is_finite() || seconds < 0.0 {
         return "?".to_owned();
     }

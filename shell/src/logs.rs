@@ -4,13 +4,22 @@
 use std::io::IsTerminal;
 use std::sync::Mutex;
 
-pub(crate) use tracing_subscriber::filter::LevelFilter;
+use clap::{ArgAction, Args};
+pub use tracing_subscriber::filter::LevelFilter;
+
+/// How much is logged.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Verbosity {
+    /// Log to stderr; -vv and -vvv log more [env: SEEDSWEEP_LOG]
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
 
 static LAST_PANIC: Mutex<String> = Mutex::new(String::new());
 
 /// Starts logging: more with each -v; `SEEDSWEEP_LOG` names a level where no flag does. `quiet` is the level where
 /// nothing is said: warnings for a process that lives on after them, errors for one that ends with a message of its own.
-pub(crate) fn start(verbose: u8, quiet: LevelFilter) {
+pub fn start(verbose: u8, quiet: LevelFilter) {
     let named = std::env::var("SEEDSWEEP_LOG").ok().and_then(|level| level.parse::<LevelFilter>().ok());
     let level = match (verbose, named) {
         (0, Some(level)) => level,
@@ -26,7 +35,7 @@ pub(crate) fn start(verbose: u8, quiet: LevelFilter) {
 
 /// Keeps a panic's message instead of printing a backtrace. A panic in a thread that somebody watches
 /// (a slot, the opening of a store) is theirs to report; one that reaches `main` is reported there.
-pub(crate) fn remember_panics() {
+pub fn remember_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(|place| format!(" at {}:{}", place.file(), place.line()));
         let payload = panic.payload();
@@ -41,6 +50,6 @@ pub(crate) fn remember_panics() {
 }
 
 /// The message of the last panic.
-pub(crate) fn last_panic() -> String {
+pub fn last_panic() -> String {
     LAST_PANIC.lock().map_or_else(|_| "bug in seedsweep".to_owned(), |last| last.clone())
 }

@@ -3,46 +3,25 @@
 
 use std::io::{self, Write};
 
-use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::error::{CliError, Kind};
 
-/// The form of an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// For people.
-    Table,
-    /// For programs: one value with a `schema`.
-    Json,
-}
-
-/// The form of a report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum ReportFormat {
-    /// For people: the answer in words, the table, the caveats.
-    Table,
-    /// For programs: one value of schema `seedsweep.report/1`.
-    Json,
-    /// For documents.
-    Markdown,
-}
-
 /// `value` as one line of JSON, fields in the order of their declaration.
-pub(crate) fn json(value: &impl Serialize) -> String {
+pub fn json(value: &impl Serialize) -> String {
     // Every map that is written has string keys, so serialising cannot fail.
     serde_json::to_string(value).unwrap_or_default()
 }
 
 /// Writes `text` and a line end to stdout.
-pub(crate) fn line(text: &str) -> Result<(), CliError> {
+pub fn line(text: &str) -> Result<(), CliError> {
     let mut line = text.to_owned();
     line.push('\n');
     write_all(line.as_bytes())
 }
 
 /// Writes `bytes` to stdout as they are.
-pub(crate) fn write_all(bytes: &[u8]) -> Result<(), CliError> {
+pub fn write_all(bytes: &[u8]) -> Result<(), CliError> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|error| match error.kind() {
         io::ErrorKind::BrokenPipe => CliError::new(Kind::ReaderGone, "nobody reads standard output"),
@@ -51,17 +30,17 @@ pub(crate) fn write_all(bytes: &[u8]) -> Result<(), CliError> {
 }
 
 /// Says something on stderr that is not part of the answer. Nobody is left to be told if it fails.
-pub(crate) fn note(text: &str) {
+pub fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{}", escape_lines(text));
 }
 
 /// `text` on one line, without characters that steer a terminal.
-pub(crate) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     text.chars().flat_map(|c| visible(c, false)).collect()
 }
 
 /// `text` with its lines kept, without characters that steer a terminal.
-pub(crate) fn escape_lines(text: &str) -> String {
+pub fn escape_lines(text: &str) -> String {
     text.chars().flat_map(|c| visible(c, true)).collect()
 }
 

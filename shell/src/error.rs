@@ -5,17 +5,15 @@ use std::error::Error;
 use std::fmt::Write as _;
 use std::io::Write as _;
 
-use seedsweep_coordinator::auth::AuthError;
-use seedsweep_coordinator::store::StoreError;
-use seedsweep_coordinator::{OpenError, ServeError};
 use serde::Serialize;
 
 use crate::exit::{self, Exit};
 use crate::output;
+use crate::secret::SecretError;
 
 /// What kind of failure it is: decides the exit code and the `code` of the JSON error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
     /// The command line asks for what cannot be done.
     Usage,
     /// The spec, or a file that it names, is wrong.
@@ -70,7 +68,7 @@ impl Kind {
 
 /// Why a command failed.
 #[derive(Debug)]
-pub(crate) struct CliError {
+pub struct CliError {
     kind: Kind,
     message: String,
     causes: Vec<String>,
@@ -80,29 +78,29 @@ pub(crate) struct CliError {
 
 impl CliError {
     /// A failure of `kind`: `message` names what was asked, the value given and what is allowed.
-    pub(crate) fn new(kind: Kind, message: impl Into<String>) -> Self {
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
         Self { kind, message: message.into(), causes: Vec::new(), exhibits: Vec::new() }
     }
 
     /// A failure of `kind` whose message is that of `error`.
-    pub(crate) fn of(kind: Kind, error: &(dyn Error + 'static)) -> Self {
+    pub fn of(kind: Kind, error: &(dyn Error + 'static)) -> Self {
         Self { causes: chain(error.source()), ..Self::new(kind, error.to_string()) }
     }
 
     /// A failure of `kind` with `source` and all that lies behind it as causes.
-    pub(crate) fn caused(kind: Kind, message: impl Into<String>, source: &(dyn Error + 'static)) -> Self {
+    pub fn caused(kind: Kind, message: impl Into<String>, source: &(dyn Error + 'static)) -> Self {
         Self { causes: chain(Some(source)), ..Self::new(kind, message) }
     }
 
     /// A spec with errors, each rendered with its place in the file.
-    pub(crate) fn spec(origin: &str, rendered: Vec<String>) -> Self {
+    pub fn spec(origin: &str, rendered: Vec<String>) -> Self {
         let (count, noun) = (rendered.len(), if rendered.len() == 1 { "error" } else { "errors" });
         let message = format!("`{origin}` has {count} {noun}; nothing was started");
         Self { kind: Kind::Spec, message, causes: Vec::new(), exhibits: rendered }
     }
 
     /// What the coordinator answered instead of a result.
-    pub(crate) fn status(status: &tonic::Status) -> Self {
+    pub fn status(status: &tonic::Status) -> Self {
         use tonic::Code;
         let kind = match status.code() {
             Code::NotFound => Kind::NotFound,
@@ -125,7 +123,7 @@ impl CliError {
     }
 
     /// Says `message` first where a token was refused: the coordinator does not know which one was sent.
-    pub(crate) fn about_token(mut self, message: String) -> Self {
+    pub fn about_token(mut self, message: String) -> Self {
         if self.kind == Kind::NotAllowed {
             self.causes.insert(0, std::mem::replace(&mut self.message, message));
         }
@@ -133,12 +131,12 @@ impl CliError {
     }
 
     /// The exit code that says so to the shell.
-    pub(crate) fn exit(&self) -> Exit {
+    pub fn exit(&self) -> Exit {
         self.kind.exit()
     }
 
     /// Writes the error to stderr, and as one JSON value to stdout if programs are listening.
-    pub(crate) fn print(&self, json: bool) {
+    pub fn print(&self, json: bool) {
         if self.kind == Kind::ReaderGone {
             return;
         }
@@ -158,7 +156,7 @@ impl CliError {
     }
 
     /// Writes the error as one JSON value to stdout.
-    pub(crate) fn print_json(&self) {
+    pub fn print_json(&self) {
         let _ = output::line(&self.json());
     }
 
@@ -203,40 +201,11 @@ fn chain(mut next: Option<&(dyn Error + 'static)>) -> Vec<String> {
     texts
 }
 
-impl From<OpenError> for CliError {
-    fn from(error: OpenError) -> Self {
-        match error {
-            OpenError::Store(error) => error.into(),
-            // The tokens are a part of the store.
-            OpenError::Auth(error @ AuthError::Io { .. }) => Self::of(Kind::Store, &error),
-            OpenError::Auth(error) => error.into(),
-            OpenError::Spec { .. } => Self::of(Kind::Store, &error),
-        }
-    }
-}
-
-impl From<StoreError> for CliError {
-    fn from(error: StoreError) -> Self {
-        Self::of(Kind::Store, &error)
-    }
-}
-
-impl From<AuthError> for CliError {
-    fn from(error: AuthError) -> Self {
+impl From<SecretError> for CliError {
+    fn from(error: SecretError) -> Self {
         let kind = match &error {
-            AuthError::Exposed { .. } => Kind::NotAllowed,
-            AuthError::Io { .. } | AuthError::Malformed { .. } => Kind::File,
-        };
-        Self::of(kind, &error)
-    }
-}
-
-impl From<ServeError> for CliError {
-    fn from(error: ServeError) -> Self {
-        let kind = match &error {
-            ServeError::Plaintext(_) => Kind::Usage,
-            ServeError::Auth(_) => Kind::Store,
-            ServeError::Transport(_) | ServeError::Io(_) | ServeError::Bug => Kind::Bug,
+            SecretError::Exposed { .. } => Kind::NotAllowed,
+            SecretError::Io { .. } | SecretError::Malformed { .. } => Kind::File,
         };
         Self::of(kind, &error)
     }

@@ -7,11 +7,11 @@ use crate::error::{CliError, Kind};
 
 /// Counts the signals that came since [`Interrupts::listen`].
 #[derive(Clone)]
-pub(crate) struct Interrupts(watch::Receiver<u32>);
+pub struct Interrupts(watch::Receiver<u32>);
 
 impl Interrupts {
     /// Takes over Ctrl-C and SIGTERM for the rest of the process's life.
-    pub(crate) fn listen() -> Result<Self, CliError> {
+    pub fn listen() -> Result<Self, CliError> {
         let deaf = |error| CliError::caused(Kind::Bug, "cannot listen for signals", &error);
         let mut interrupt = signal(SignalKind::interrupt()).map_err(deaf)?;
         let mut terminate = signal(SignalKind::terminate()).map_err(deaf)?;
@@ -29,7 +29,7 @@ impl Interrupts {
     }
 
     /// Waits until `n` signals have come in all.
-    pub(crate) async fn reached(&mut self, n: u32) {
+    pub async fn reached(&mut self, n: u32) {
         if self.0.wait_for(|count| *count >= n).await.is_err() {
             // The listening task lives as long as the runtime: without it no signal will ever come.
             std::future::pending::<()>().await;
