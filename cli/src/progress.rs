@@ -83,9 +83,9 @@ fn set(bar: &ProgressBar, trials: &v1::TrialCounts) {
     bar.set_position(ended(trials));
 }
 
-/// Trials of which nothing more is expected.
+/// Trials that came to their end. Cancelled ones did not: a sweep that was stopped is not complete.
 fn ended(trials: &v1::TrialCounts) -> u64 {
-    trials.done + trials.failed + trials.cancelled + trials.skipped
+    trials.done + trials.failed + trials.skipped
 }
 
 fn tenths(sweep: &v1::Sweep) -> u64 {
@@ -101,6 +101,9 @@ pub(crate) fn line(sweep: &v1::Sweep) -> String {
     let mut parts = vec![format!("{percent:3} %  {ended}/{} trials", trials.total)];
     if trials.failed > 0 {
         parts.push(format!("{} failed", trials.failed));
+    }
+    if trials.cancelled > 0 {
+        parts.push(format!("{} cancelled", trials.cancelled));
     }
     let speed = speed(sweep);
     if !speed.is_empty() {
@@ -143,5 +146,8 @@ mod tests {
         assert_eq!(line(&sweep(40, 0, 80)), " 50 %  40/80 trials · 42 trials/s · 3.2 s left");
         assert_eq!(line(&sweep(79, 1, 80)), "100 %  80/80 trials · 1 failed · 42 trials/s · 3.2 s left");
         assert_eq!(line(&v1::Sweep::default()), "  0 %  0/0 trials");
+        let trials = v1::TrialCounts { total: 80, done: 20, cancelled: 60, ..Default::default() };
+        let stopped = v1::Sweep { trials: Some(trials), ..Default::default() };
+        assert_eq!(line(&stopped), " 25 %  20/80 trials · 60 cancelled");
     }
 }

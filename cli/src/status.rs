@@ -186,7 +186,11 @@ pub(crate) fn sweeps_table(answer: &v1::ListSweepsResponse) -> String {
         row.push(sweep.eta_s.map_or_else(|| "-".to_owned(), duration::human));
         row
     });
-    let mut lines = vec![table(&header, rows), workers_line(answer.workers)];
+    let mut lines = vec![table(&header, rows)];
+    if answer.sweeps.iter().any(|sweep| sweep.trials.is_some_and(|trials| trials.failed > 0)) {
+        lines.push("`seedsweep status SWEEP` says why trials failed".to_owned());
+    }
+    lines.push(workers_line(answer.workers, &answer.sweeps));
     lines.extend(problem(&answer.store_problem).map(problem_line));
     lines.join("\n")
 }
@@ -236,7 +240,7 @@ pub(crate) fn sweep_table(sweep: &v1::Sweep, answer: &v1::GetSweepResponse) -> S
         lines.push("failed trials".to_owned());
         lines.extend(failure_lines(failed, &answer.failures));
     }
-    lines.push(workers_line(answer.workers));
+    lines.push(workers_line(answer.workers, std::slice::from_ref(sweep)));
     lines.extend(problem(&answer.store_problem).map(problem_line));
     lines.join("\n")
 }
@@ -272,9 +276,12 @@ pub(crate) fn problem_line(problem: &str) -> String {
     format!("the store takes nothing in: {}", escape(problem))
 }
 
-fn workers_line(workers: Option<v1::WorkerCounts>) -> String {
+/// Who works, and whether `sweeps` wait for somebody to.
+fn workers_line(workers: Option<v1::WorkerCounts>, sweeps: &[v1::Sweep]) -> String {
     let workers = workers.unwrap_or_default();
+    let waiting = sweeps.iter().any(|sweep| sweep.state() == v1::SweepState::Running);
     match workers.live {
+        0 if waiting => "no workers: trials wait until one joins".to_owned(),
         0 => "no workers".to_owned(),
         1 if workers.slots == 1 => "1 worker with 1 slot".to_owned(),
         1 => format!("1 worker with {} slots", workers.slots),
@@ -374,7 +381,22 @@ mod tests {
         assert_eq!(lines[from + 1], "  a restart 3: panicked: index out of \\u{1b}bounds");
         assert_eq!(lines[from + 2], format!("  a restart 9: {}…", "é".repeat(CAUSE_CHARS)));
         assert_eq!(lines[from + 3], "  and 21 more");
-        assert_eq!(lines[from + 4..], ["no workers", "the store takes nothing in: the disk is full"]);
+        assert_eq!(
+            lines[from + 4..],
+            ["no workers: trials wait until one joins", "the store takes nothing in: the disk is full"]
+        );
+    }
+
+    #[test]
+    fn a_table_of_all_sweeps_says_where_failures_are_named_and_that_trials_wait() {
+        let mut answer = v1::ListSweepsResponse { sweeps: vec![sweep()], ..Default::default() };
+        let table = sweeps_table(&answer);
+        let lines: Vec<&str> = table.lines().skip(2).collect();
+        let hint = "`seedsweep status SWEEP` says why trials failed";
+        assert_eq!(lines, [hint, "no workers: trials wait until one joins"]);
+        answer.sweeps[0].trials = None;
+        answer.sweeps[0].set_state(v1::SweepState::Done);
+        assert_eq!(sweeps_table(&answer).lines().last(), Some("no workers"));
     }
 
     #[test]
