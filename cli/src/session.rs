@@ -5,10 +5,9 @@
 //! A question never creates a store.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use seedsweep_coordinator::auth;
-use seedsweep_coordinator::program::open;
+use seedsweep_coordinator::program::{PAUSE, TRIES, open};
 use seedsweep_coordinator::store::StoreError;
 use seedsweep_coordinator::{self as coordinator, Coordinator, OpenError, ServeError};
 use seedsweep_shell::address;
@@ -21,10 +20,6 @@ use tonic::transport::Channel;
 
 use crate::client::Client;
 use crate::config::Target;
-
-/// How often a store is tried whose owner is just starting or just leaving, and the pause between tries.
-const TRIES: u32 = 8;
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Asks the coordinator that `target` means.
 pub(crate) async fn ask<T>(
@@ -127,17 +122,6 @@ fn read_token(file: &PathBuf) -> Result<String, CliError> {
         CliError::caused(Kind::File, format!("cannot read the token file `{}`", file.display()), &error)
     })?;
     Ok(text.trim().to_owned())
-}
-
-/// Opens a coordinator; a reader that holds the store for a moment is waited for.
-pub(crate) async fn open_soon(config: coordinator::Config) -> Result<Coordinator, CliError> {
-    for _ in 1..TRIES {
-        match open(config.clone()).await {
-            Err(OpenError::Store(StoreError::Held { .. })) => tokio::time::sleep(PAUSE).await,
-            result => return Ok(result?),
-        }
-    }
-    Ok(open(config).await?)
 }
 
 /// A coordinator in this process, on a port of its own that only this machine reaches.

@@ -15,6 +15,11 @@ use tokio::net::TcpListener;
 use crate::store::StoreError;
 use crate::{Config, Coordinator, OpenError, ServeError, auth};
 
+/// How often a store is tried whose owner is just starting or just leaving.
+pub const TRIES: u32 = 8;
+/// The pause between two tries.
+pub const PAUSE: Duration = Duration::from_millis(100);
+
 /// Where a store is if nobody says otherwise.
 const DEFAULT_STORE: &str = "./seedsweep-store";
 
@@ -93,6 +98,17 @@ pub async fn open(config: Config) -> Result<Coordinator, OpenError> {
     }
 }
 
+/// Opens a coordinator; a reader that holds the store for a moment is waited for.
+pub async fn open_soon(config: Config) -> Result<Coordinator, OpenError> {
+    for _ in 1..TRIES {
+        match open(config.clone()).await {
+            Err(OpenError::Store(StoreError::Held { .. })) => tokio::time::sleep(PAUSE).await,
+            result => return result,
+        }
+    }
+    open(config).await
+}
+
 /// Serves until a signal comes; a second one stops at once.
 pub async fn run(args: Args) -> Result<Exit, CliError> {
     if !args.listen.ip().is_loopback() && !args.insecure_plaintext {
@@ -112,7 +128,7 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
     };
     let listener = TcpListener::bind(args.listen).await.map_err(taken)?;
     let address = listener.local_addr().map_err(taken)?;
-    let coordinator = open(Config {
+    let coordinator = open_soon(Config {
         insecure_plaintext: args.insecure_plaintext,
         invite_workers: true,
         ..args.leasing.config(store.clone())?

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use seedsweep_coordinator::program;
 use seedsweep_proto::v1;
 use seedsweep_shell::error::{CliError, Kind};
 use seedsweep_shell::exit::Exit;
@@ -11,7 +12,7 @@ use seedsweep_shell::signals::Interrupts;
 use crate::args;
 use crate::client::Client;
 use crate::local::{self, Finished};
-use crate::session::{self, Embedded};
+use crate::session::Embedded;
 use crate::sweep_file::SweepFile;
 use crate::{answer, ending};
 
@@ -23,7 +24,7 @@ const FIRST_SEED: u64 = 2026;
 /// Trains the demonstration and prints what it shows.
 pub(crate) async fn run(args: args::Demo) -> Result<Exit, CliError> {
     let interrupts = Interrupts::listen()?;
-    let coordinator = session::open_soon(args.leasing.config(args.store.directory())?).await?;
+    let coordinator = program::open_soon(args.leasing.config(args.store.directory())?).await?;
     let embedded = Embedded::start(coordinator).await?;
 
     let result = train(&embedded, &args, interrupts).await;

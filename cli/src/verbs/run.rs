@@ -1,12 +1,13 @@
 //! `seedsweep run`: a spec to its report, on this machine, with one command that also resumes.
 
+use seedsweep_coordinator::program;
 use seedsweep_shell::error::CliError;
 use seedsweep_shell::exit::Exit;
 use seedsweep_shell::signals::Interrupts;
 
 use crate::args;
 use crate::local;
-use crate::session::{self, Embedded};
+use crate::session::Embedded;
 use crate::sweep_file::SweepFile;
 use crate::{answer, ending};
 
@@ -15,7 +16,7 @@ pub(crate) async fn run(args: args::Run) -> Result<Exit, CliError> {
     let sweep = SweepFile::read(&args.spec.spec, &args.spec.sets)?;
     sweep.print_warnings();
     let interrupts = Interrupts::listen()?;
-    let coordinator = session::open_soon(args.leasing.config(args.store.directory())?).await?;
+    let coordinator = program::open_soon(args.leasing.config(args.store.directory())?).await?;
     let embedded = Embedded::start(coordinator).await?;
 
     let result = local::run(&embedded, &sweep, args.slots.count(), interrupts).await;
