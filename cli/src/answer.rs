@@ -7,12 +7,8 @@ use seedsweep_shell::output;
 use crate::args::ReportFormat;
 use crate::report;
 
-/// Width of a report where stdout is no terminal, in characters.
+/// Width of a report where stdout is no terminal, or one that does not know its width, in characters.
 const WIDTH: usize = 100;
-/// A terminal that says it is narrower is not believed.
-const NARROWEST: usize = 40;
-/// Longest lines on a wide terminal: longer ones are hard to read.
-const WIDEST: usize = 140;
 
 /// Prints the report `json` of schema `seedsweep.report/1`.
 pub(crate) fn print(json: &str, format: ReportFormat) -> Result<(), CliError> {
@@ -25,7 +21,7 @@ pub(crate) fn print(json: &str, format: ReportFormat) -> Result<(), CliError> {
 
 /// Prints what the demonstration's report `json` shows.
 pub(crate) fn print_demo(json: &str) -> Result<(), CliError> {
-    output::write_all(report::demo::demo(&read(json)?).as_bytes())
+    output::write_all(report::demo::demo(&read(json)?, width()).as_bytes())
 }
 
 fn read(json: &str) -> Result<Report, CliError> {
@@ -36,6 +32,5 @@ fn read(json: &str) -> Result<Report, CliError> {
 fn width() -> usize {
     let terminal =
         rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
-    // Some terminals say that they have no columns.
-    if terminal < NARROWEST { WIDTH } else { terminal.min(WIDEST) }
+    if terminal == 0 { WIDTH } else { terminal }
 }

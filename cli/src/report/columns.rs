@@ -8,6 +8,9 @@ use seedsweep_common::analysis::words::{percent, significant};
 /// Basins listed per experiment; JSON has more.
 const BASINS_SHOWN: usize = 5;
 
+/// Comparisons listed; a grid has very many, and JSON has them all.
+const COMPARISONS_SHOWN: usize = 10;
+
 /// A table: a title, column heads, rows of as many cells.
 pub(crate) struct Columns {
     pub(crate) title: &'static str,
@@ -66,6 +69,12 @@ fn verdict(experiment: &ExperimentReport) -> String {
     if unpolished { format!("{kind} (unpolished)") } else { kind.to_owned() }
 }
 
+/// What the ends that are counted may be called: without a certificate they are no minima.
+fn ends_called(report: &Report) -> &'static str {
+    let certified = |experiment: &ExperimentReport| experiment.polished && experiment.verdict.level != "bits";
+    if report.experiments.iter().all(certified) { "minima" } else { "end points" }
+}
+
 /// The answer in one row per experiment.
 pub(crate) fn answer(report: &Report) -> Columns {
     let row = |experiment: &ExperimentReport| {
@@ -80,15 +89,15 @@ pub(crate) fn answer(report: &Report) -> Columns {
         ]
     };
     Columns {
-        title: "agreement (95 % interval) at the level of the verdict",
-        heads: vec!["experiment", "start x runs", "learned", "minima", "pairs agree", "verdict"],
+        title: "pairs that agree (95 % interval) at the level of the verdict; learned: every training row right",
+        heads: vec!["experiment", "start x runs", "learned", ends_called(report), "pairs agree", "verdict"],
         rows: report.experiments.iter().map(row).collect(),
     }
 }
 
 /// Every table below the answer that has a row.
 pub(crate) fn details(report: &Report) -> Vec<Columns> {
-    let all = [levels(report), basins(report), endings(report), parameters(report), comparisons(report)];
+    let all = [parameters(report), levels(report), basins(report), endings(report), comparisons(report)];
     all.into_iter().chain(quantities(report)).filter(|columns| !columns.rows.is_empty()).collect()
 }
 
@@ -110,45 +119,45 @@ fn levels(report: &Report) -> Columns {
 }
 
 fn basins(report: &Report) -> Columns {
-    let rows = report
-        .experiments
-        .iter()
-        .flat_map(|experiment| {
-            let level = verdict_level(experiment);
-            let listed = level.basins.iter().take(BASINS_SHOWN).map(|basin| {
-                vec![
-                    experiment.name.clone(),
-                    basin.basin.to_string(),
-                    format!("{} ({} %)", basin.count, percent(basin.share.0)),
-                    significant(basin.loss_median.0),
-                    basin.certificate.clone().unwrap_or_else(|| "-".to_owned()),
-                    basin.representative.to_string(),
-                ]
-            });
-            let shown: u64 = level.basins.iter().take(BASINS_SHOWN).map(|basin| basin.count).sum();
-            let all: u64 = level.basins.iter().map(|b| b.count).sum::<u64>()
-                + level.others.as_ref().map_or(0, |o| o.count);
-            let more = level.basins_found.saturating_sub(BASINS_SHOWN as u64);
-            let rest = (more > 0).then(|| {
-                let share = percent((all - shown) as f64 / level.n.max(1) as f64);
-                let blank = || String::from("-");
-                vec![
-                    experiment.name.clone(),
-                    format!("{more} more"),
-                    format!("{} ({share} %)", all - shown),
-                    blank(),
-                    blank(),
-                    blank(),
-                ]
-            });
-            listed.chain(rest).collect::<Vec<_>>()
-        })
-        .collect();
     Columns {
         title: "the largest basins (numbers are the same in all experiments that can be compared)",
         heads: vec!["experiment", "basin", "trials", "median loss", "certificate", "for instance restart"],
-        rows,
+        rows: report.experiments.iter().flat_map(basins_of).collect(),
     }
+}
+
+fn basins_of(experiment: &ExperimentReport) -> Vec<Vec<String>> {
+    let level = verdict_level(experiment);
+    let trials = |count: u64| format!("{count} ({} %)", percent(count as f64 / level.n.max(1) as f64));
+    let summed = |basin: String, count: u64| {
+        let blank = || "-".to_owned();
+        vec![experiment.name.clone(), basin, trials(count), blank(), blank(), blank()]
+    };
+    let others = level.others.as_ref().map_or(0, |others| others.count);
+    let all = level.basins.iter().map(|basin| basin.count).sum::<u64>() + others;
+    // the largest holds one trial: there is nothing to list
+    if level.basins_found > 1 && level.basins_found == all {
+        return vec![summed(format!("{all} of 1 trial each"), all)];
+    }
+    let shown = &level.basins[..level.basins.len().min(BASINS_SHOWN)];
+    let mut rows: Vec<Vec<String>> = shown
+        .iter()
+        .map(|basin| {
+            vec![
+                experiment.name.clone(),
+                basin.basin.to_string(),
+                trials(basin.count),
+                significant(basin.loss_median.0),
+                basin.certificate.clone().unwrap_or_else(|| "-".to_owned()),
+                basin.representative.to_string(),
+            ]
+        })
+        .collect();
+    let more = level.basins_found.saturating_sub(BASINS_SHOWN as u64);
+    if more > 0 {
+        rows.push(summed(format!("{more} more"), all - shown.iter().map(|basin| basin.count).sum::<u64>()));
+    }
+    rows
 }
 
 fn endings(report: &Report) -> Columns {
@@ -163,25 +172,31 @@ fn endings(report: &Report) -> Columns {
             experiment.name.clone(),
             format!("{} of {}", trials.done, experiment.restarts),
             trials.failed.to_string(),
+            steps(&experiment.steps),
             counts(&experiment.stop_reasons),
             counts(&experiment.certificates),
         ]
     };
     Columns {
         title: "how trials ended",
-        heads: vec!["experiment", "done", "failed", "stopped by", "certificates"],
+        heads: vec!["experiment", "done", "failed", "steps", "stopped by", "certificates"],
         rows: report.experiments.iter().map(row).collect(),
     }
 }
 
+/// `2400`, or `120 to 2400, median 610`.
+fn steps(steps: &Summary) -> String {
+    match (steps.min, steps.median, steps.max) {
+        (Some(min), _, Some(max)) if min.0 == max.0 => min.0.to_string(),
+        (Some(min), Some(median), Some(max)) => format!("{} to {}, median {}", min.0, max.0, median.0),
+        _ => "-".to_owned(),
+    }
+}
+
 fn parameters(report: &Report) -> Columns {
-    let text = |value: &serde_json::Value| match value {
-        serde_json::Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
     let row = |experiment: &ExperimentReport| {
         let set: Vec<String> =
-            experiment.parameters.iter().map(|(path, value)| format!("{path} = {}", text(value))).collect();
+            experiment.parameters.iter().map(|(path, value)| setting(path, value)).collect();
         (!set.is_empty()).then(|| vec![experiment.name.clone(), set.join(", ")])
     };
     Columns {
@@ -189,6 +204,24 @@ fn parameters(report: &Report) -> Columns {
         heads: vec!["experiment", "parameters"],
         rows: report.experiments.iter().filter_map(row).collect(),
     }
+}
+
+/// `train.lr = 0.05`.
+pub(crate) fn setting(path: &str, value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => format!("{path} = {text}"),
+        other => format!("{path} = {other}"),
+    }
+}
+
+/// Whether both sides are unpolished and no two runs agree: that says where training stopped, not what decides it.
+pub(crate) fn is_noise(report: &Report, comparison: &Comparison) -> bool {
+    [&comparison.a, &comparison.b].iter().all(|name| {
+        report.experiments.iter().find(|experiment| experiment.name == **name).is_some_and(|experiment| {
+            let rate = verdict_level(experiment).same_pair.estimate;
+            !experiment.polished && rate.is_some_and(|rate| rate.0 == 0.0)
+        })
+    })
 }
 
 fn comparisons(report: &Report) -> Columns {
@@ -207,7 +240,7 @@ fn comparisons(report: &Report) -> Columns {
     let row = |comparison: &Comparison| {
         let pairs = &comparison.same_pair_difference;
         let loss = &comparison.loss_difference;
-        let share = comparison.start_share.as_ref();
+        let share = comparison.start_share.as_ref().filter(|_| !is_noise(report, comparison));
         vec![
             format!("{} − {}", comparison.a, comparison.b),
             points(pairs.estimate, pairs.ci95),
@@ -220,22 +253,33 @@ fn comparisons(report: &Report) -> Columns {
             share.map_or_else(|| "-".to_owned(), |share| shares(share.estimate, share.ci95)),
         ]
     };
+    let mut shown: Vec<&Comparison> = report.comparisons.iter().collect();
+    // stable: those with a start share first where not all have room
+    if shown.len() > COMPARISONS_SHOWN {
+        shown.sort_by_key(|comparison| comparison.start_share.is_none());
+    }
+    let mut rows: Vec<Vec<String>> =
+        shown.iter().take(COMPARISONS_SHOWN).map(|comparison| row(comparison)).collect();
+    let more = shown.len().saturating_sub(COMPARISONS_SHOWN);
+    if more > 0 {
+        let blank = || "-".to_owned();
+        rows.push(vec![format!("{more} more in JSON"), blank(), blank(), blank()]);
+    }
     Columns {
-        title: "differences between experiments",
+        title: "differences between experiments (95 % interval)",
         heads: vec!["experiments", "pairs agree, points", "training loss", "start share"],
-        rows: report.comparisons.iter().map(row).collect(),
+        rows,
     }
 }
 
 /// One table for each quantity that any experiment has.
 fn quantities(report: &Report) -> Vec<Columns> {
     type Pick = fn(&ExperimentReport) -> Option<&Summary>;
-    let picks: [(&'static str, Pick); 5] = [
+    let picks: [(&'static str, Pick); 4] = [
         ("loss on the training rows, l2 included", |e| Some(&e.loss.train)),
         ("loss on the test rows", |e| e.loss.test.as_ref()),
         ("accuracy on the training rows", |e| e.accuracy.train.as_ref()),
         ("accuracy on the test rows", |e| e.accuracy.test.as_ref()),
-        ("steps", |e| Some(&e.steps)),
     ];
     picks
         .into_iter()

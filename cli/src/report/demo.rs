@@ -3,34 +3,31 @@
 use seedsweep_common::analysis::report::{ExperimentReport, Report, VerdictKind};
 use seedsweep_common::analysis::words::percent;
 
+use super::WIDTHS;
 use super::columns::{self, percent_ends, verdict_level};
-use super::table::{laid_out, table};
+use super::table::{rows, table};
 use super::text::paragraph;
 
-/// Columns of the demo's lines.
-const WIDTH: usize = 88;
-
-/// The answer of the demo's sweep; the plain table for any other sweep.
-pub(crate) fn demo(report: &Report) -> String {
+/// The answer of the demo's sweep in lines of at most `width` characters; the plain table for any other sweep.
+pub(crate) fn demo(report: &Report, width: usize) -> String {
+    let width = width.clamp(*WIDTHS.start(), *WIDTHS.end());
     let named = |name: &str| report.experiments.iter().find(|experiment| experiment.name == name);
     let (Some(constant), Some(fixed), Some(random)) =
         (named("constant-0.5"), named("fixed"), named("random"))
     else {
-        return table(report, WIDTH);
+        return table(report, width);
     };
     let mut out = String::from("WHY RANDOM WEIGHTS AND NOT 0.5 FOR ALL?\n");
-    out += &paragraph("  all 0.5           ", &about_constant(constant), WIDTH);
-    out += &paragraph("  one random start  ", &about_fixed(fixed), WIDTH);
-    out += &paragraph("  fresh random      ", &about_random(random), WIDTH);
-    out += &paragraph("  => ", &about_share(report), WIDTH);
+    out += &paragraph("  all 0.5           ", &about_constant(constant), width);
+    out += &paragraph("  one random start  ", &about_fixed(fixed), width);
+    out += &paragraph("  fresh random      ", &about_random(random), width);
+    out += &paragraph("  => ", &about_share(report), width);
     out.push('\n');
-    let answer = laid_out(&columns::answer(report), WIDTH);
-    // its title repeats what the words above say
-    out += answer.split_once('\n').map_or("", |(_, rows)| rows);
+    out += &rows(&columns::answer(report), width);
     out.push('\n');
     let held_fixed = random.held_fixed.join(", ");
     let level = &random.verdict.level;
-    out += &paragraph("", &format!("held fixed: {held_fixed} · level: {level}"), WIDTH);
+    out += &paragraph("", &format!("held fixed: {held_fixed} · level: {level}"), width);
     out += "next: seedsweep report last · seedsweep init > sweep.toml\n";
     out
 }
@@ -41,26 +38,27 @@ fn about_constant(constant: &ExperimentReport) -> String {
         Some(learned) => format!("learns in {} of {} runs", learned.count, learned.of),
         None => "ends".to_owned(),
     };
-    format!("{learns}: {}", where_it_ends(constant))
+    format!("{learns}: {}", where_it_ends(constant, ""))
 }
 
 fn about_fixed(fixed: &ExperimentReport) -> String {
-    format!("retrained: {}", where_it_ends(fixed))
+    let runs = columns::starts_by_runs(fixed);
+    format!("retrained: {}", where_it_ends(fixed, &format!(", {}", runs.replacen(" x ", " starts × ", 1))))
 }
 
 fn about_random(random: &ExperimentReport) -> String {
     let learns = random.learned.map_or_else(String::new, |learned| {
         format!("; {} % learn XOR", percent(learned.count as f64 / learned.of.max(1) as f64))
     });
-    format!("{}{learns}", where_it_ends(random))
+    format!("{}{learns}", where_it_ends(random, ""))
 }
 
-/// Where the runs of an experiment end, in the words of its verdict.
-fn where_it_ends(experiment: &ExperimentReport) -> String {
+/// Where the runs of an experiment end, in the words of its verdict; `of` says behind the interval what was run.
+fn where_it_ends(experiment: &ExperimentReport, of: &str) -> String {
     let same_pair = &verdict_level(experiment).same_pair;
     let rate = same_pair.estimate.map_or_else(|| "-".to_owned(), |rate| percent(rate.0));
     let interval =
-        same_pair.ci95.map_or_else(String::new, |ends| format!(" (95 % CI {})", percent_ends(ends)));
+        same_pair.ci95.map_or_else(String::new, |ends| format!(" (95 % CI {}{of})", percent_ends(ends)));
     let trials = &experiment.trials;
     let saddles = experiment.certificates.get("saddle").copied().unwrap_or(0);
     match experiment.verdict.kind {
@@ -114,10 +112,12 @@ mod tests {
 
     #[test]
     fn demo_answers_the_question_in_at_most_25_lines() {
-        let text = demo(&demo_report());
-        assert!(text.lines().count() <= 25);
-        assert!(text.lines().all(|line| line.chars().count() <= WIDTH));
-        assert_data_eq!(text, file!["snapshots/demo.txt": Text].raw());
+        for width in [80, 100] {
+            let text = demo(&demo_report(), width);
+            assert!(text.lines().count() <= 25);
+            assert!(text.lines().all(|line| line.chars().count() <= width));
+        }
+        assert_data_eq!(demo(&demo_report(), 100), file!["snapshots/demo.txt": Text].raw());
     }
 
     #[test]
@@ -128,10 +128,13 @@ mod tests {
         constant.one_saddle = false;
         constant.certificates.insert("saddle".to_owned(), 30);
         constant.certificates.insert("minimum".to_owned(), 10);
-        let text = demo(&report);
+        let text = demo(&report, 100);
         assert!(text.contains("30 of 40 runs end at no certified minimum"), "{text}");
         assert!(text.contains("cannot be told"), "{text}");
         report.experiments.pop();
-        assert!(demo(&report).starts_with("sweep demo "), "without its experiments it is a report like any");
+        assert!(
+            demo(&report, 100).starts_with("sweep demo "),
+            "without its experiments it is a report like any"
+        );
     }
 }

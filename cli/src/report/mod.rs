@@ -7,5 +7,8 @@ pub(crate) mod markdown;
 pub(crate) mod table;
 mod text;
 
+/// Narrowest and widest text that is laid out: beyond it lines are hard to read.
+const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
+
 #[cfg(test)]
 mod fixtures;

@@ -3,14 +3,12 @@
 use std::collections::BTreeMap;
 
 use comfy_table::{Cell, ContentArrangement, Table, presets};
-use seedsweep_common::analysis::report::Report;
+use seedsweep_common::analysis::report::{Comparison, ExperimentReport, Report};
 use seedsweep_common::analysis::words::percent;
 
+use super::WIDTHS;
 use super::columns::{self, Columns};
 use super::text::{paragraph, plain};
-
-/// Narrowest and widest text that is laid out; beyond it lines are hard to read.
-const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
 
 /// The report in lines of at most `width` characters: the answer in words, the tables, the caveats.
 pub(crate) fn table(report: &Report, width: usize) -> String {
@@ -59,24 +57,31 @@ pub(crate) fn headline(report: &Report) -> String {
 
 /// What the start decides, a sentence for each pair of experiments that tells.
 pub(crate) fn shares(report: &Report) -> Vec<String> {
-    let sentence = |share: &seedsweep_common::analysis::report::StartShare, level: &str| {
-        let estimate = share.estimate?;
-        let interval = match share.ci95 {
-            Some(ends) => format!("95 % CI {}", columns::percent_ends(ends)),
-            None => "no interval: that needs 5 starts".to_owned(),
-        };
-        Some(format!(
-            "the start decides {} % of where training ends ({interval}; {} against {}, level {level})",
-            percent(estimate.0),
-            share.fixed,
-            share.random
-        ))
+    report.comparisons.iter().filter_map(|comparison| share(report, comparison)).collect()
+}
+
+fn share(report: &Report, comparison: &Comparison) -> Option<String> {
+    let share = comparison.start_share.as_ref()?;
+    let estimate = share.estimate?;
+    let named = |name: &str| report.experiments.iter().find(|experiment| experiment.name == name);
+    let (fixed, random) = (named(&share.fixed)?, named(&share.random)?);
+    let same = same_settings(fixed, random);
+    let about = format!("{} against {}{same}, level {}", share.fixed, share.random, comparison.level);
+    if columns::is_noise(report, comparison) {
+        let why = "unpolished, and no two runs agree";
+        return Some(format!("what the start decides cannot be told: {why} ({about})"));
+    }
+    let interval = match share.ci95 {
+        Some(ends) => format!("95 % CI {}", columns::percent_ends(ends)),
+        None => "no interval: that needs 5 starts".to_owned(),
     };
-    report
-        .comparisons
-        .iter()
-        .filter_map(|comparison| sentence(comparison.start_share.as_ref()?, &comparison.level))
-        .collect()
+    Some(format!("the start decides {} % of where training ends ({interval}; {about})", percent(estimate.0)))
+}
+
+/// What both experiments set alike, and others differently: it tells grid cells apart.
+fn same_settings(a: &ExperimentReport, b: &ExperimentReport) -> String {
+    let alike = a.parameters.iter().filter(|(path, value)| b.parameters.get(*path) == Some(*value));
+    alike.map(|(path, value)| format!(", {}", columns::setting(path, value))).collect()
 }
 
 /// Warnings with the experiments that they are about, each warning once.
@@ -102,7 +107,12 @@ pub(crate) fn caveats(report: &Report) -> Vec<(String, String)> {
 }
 
 /// A table with its title.
-pub(crate) fn laid_out(columns: &Columns, width: usize) -> String {
+fn laid_out(columns: &Columns, width: usize) -> String {
+    paragraph("", columns.title, width) + &rows(columns, width)
+}
+
+/// The rows of a table below its heads.
+pub(crate) fn rows(columns: &Columns, width: usize) -> String {
     let mut table = Table::new();
     table
         .load_style(presets::NOTHING)
@@ -115,7 +125,7 @@ pub(crate) fn laid_out(columns: &Columns, width: usize) -> String {
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));
     }
-    let mut out = paragraph("", columns.title, width);
+    let mut out = String::new();
     for line in table.lines() {
         out.push_str(line.trim_end());
         out.push('\n');
@@ -125,6 +135,7 @@ pub(crate) fn laid_out(columns: &Columns, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use seedsweep_common::analysis::report::Number;
     use snapbox::{assert_data_eq, file};
 
     use super::*;
@@ -135,6 +146,21 @@ mod tests {
         let mut report = demo_report();
         report.experiments[1].parameters.insert("train.lr".to_owned(), 0.05.into());
         assert_data_eq!(table(&report, 80), file!["snapshots/table.txt": Text].raw());
+    }
+
+    #[test]
+    fn unpolished_ends_that_never_agree_say_nothing_about_the_start() {
+        let mut report = demo_report();
+        for experiment in &mut report.experiments {
+            experiment.polished = false;
+            experiment.levels.function.same_pair.estimate = Some(Number(0.0));
+        }
+        let text = table(&report, 100);
+        assert!(text.contains("what the start decides cannot be told: unpolished"), "{text}");
+        assert!(!text.contains("the start decides 96 %") && !text.contains("minima "), "{text}");
+        report.experiments[1].parameters.insert("train.lr".to_owned(), 0.05.into());
+        report.experiments[2].parameters.insert("train.lr".to_owned(), 0.05.into());
+        assert!(shares(&report)[0].ends_with("(fixed against random, train.lr = 0.05, level function)"));
     }
 
     #[test]

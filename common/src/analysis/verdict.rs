@@ -154,8 +154,12 @@ fn compared(
     let Some(rate) = agreement.estimate else {
         return format!("undecided: no two restarts can be compared yet ({place})");
     };
-    let only = if kind == VerdictKind::Spread { "only " } else { "" };
-    let found = format!("{} {} in {only}{} % of pairs", subject(evidence), agree(evidence), percent(rate));
+    let how_often = match kind {
+        _ if rate == 0.0 => "in none of the pairs".to_owned(),
+        VerdictKind::Spread => format!("in only {} % of pairs", percent(rate)),
+        _ => format!("in {} % of pairs", percent(rate)),
+    };
+    let found = format!("{} {} {how_often}", subject(evidence), agree(evidence));
     let forecast = forecast(evidence, restarts_needed);
     let [low, high] = match &agreement.ci95 {
         Ok(ends) => *ends,
@@ -242,10 +246,14 @@ fn no_minimum(evidence: &Evidence) -> String {
         let which = if stops_on_one_saddle(evidence) { "one saddle" } else { "a saddle" };
         return format!("no minimum: every run stops on {which}, not at a minimum ({place})");
     }
-    let named: Vec<String> =
-        certificates.into_iter().map(|(certificate, count)| words::certificate(certificate, count)).collect();
+    let named: Vec<String> = certificates
+        .into_iter()
+        .map(|(certificate, count)| words::certificate_explained(certificate, count))
+        .collect();
+    let are =
+        if without.len() == 1 { "is not certified as a minimum" } else { "are not certified as minima" };
     format!(
-        "no minimum: {} of {} are not certified as minima: {} ({place})",
+        "no minimum: {} of {} {are}: {} ({place})",
         without.len(),
         counted(done as u64, "finished run"),
         listed(&named)

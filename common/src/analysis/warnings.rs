@@ -101,13 +101,18 @@ fn missing(evidence: &Evidence, warnings: &mut Vec<String>) {
             .filter(|(count, _)| *count > 0)
             .map(|(count, what)| format!("{count} {what}"))
             .collect();
-    if !lost.is_empty() {
-        warnings.push(format!(
-            "of {n} trials {}: they count, as agreeing with none in the lower end of an interval and with all in the \
-             upper end",
-            lost.join(", ")
-        ));
+    if lost.is_empty() {
+        return;
     }
+    let mut warning = format!("of {n} trials {}", lost.join(", "));
+    if evidence.agreements[evidence.level() as usize].estimate.is_some() {
+        warning += "; such a trial counts: as agreeing with none for the lower end of an interval, with all for the \
+                    upper end";
+    } else if uncertified == n {
+        // the verdict says so
+        return;
+    }
+    warnings.push(warning);
 }
 
 /// What the levels can and cannot tell.
@@ -129,10 +134,12 @@ fn levels(evidence: &Evidence, warnings: &mut Vec<String>) {
     }
     let (raw, function) = (evidence.basins_found(Level::Raw), evidence.basins_found(Level::Function));
     if trials.polished && function > 0 && raw >= COPIES_FROM * function {
-        warnings.push(format!(
-            "{raw} basins at raw are {function} at function: copies of one network (permuted, mirrored or along a flat \
+        // without the numbers, which stand in the table, so that experiments share the sentence
+        warnings.push(
+            "more basins at raw than at function: copies of one network (permuted, mirrored or along a flat \
              direction) count apart at raw"
-        ));
+                .to_owned(),
+        );
     }
     let found = evidence.basins_found(level) as u64;
     if plan::unit(trials.experiment) == Unit::Restart && found > 2 && found == n {

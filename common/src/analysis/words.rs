@@ -52,12 +52,7 @@ pub fn significant(value: f64) -> String {
 
 /// `1 restart`, `2 restarts`.
 pub(crate) fn counted(count: u64, noun: &str) -> String {
-    let plural = match noun {
-        "restart" | "start" | "trial" | "run" | "finished run" | "saddle" | "kink" | "combination" => "s",
-        "minimum" => return format!("{count} {}", if count == 1 { "minimum" } else { "minima" }),
-        _ => "",
-    };
-    format!("{count} {noun}{}", if count == 1 { "" } else { plural })
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Words joined by commas and a last "and".
@@ -69,13 +64,19 @@ pub(crate) fn listed(words: &[String]) -> String {
     }
 }
 
-/// A certificate in words, for `count` trials.
-pub(crate) fn certificate(certificate: Certificate, count: u64) -> String {
+/// What `count` trials without a minimum ended at, and what that means.
+pub(crate) fn certificate_explained(certificate: Certificate, count: u64) -> String {
     match certificate {
-        Certificate::Minimum => counted(count, "minimum"),
-        Certificate::Saddle => counted(count, "saddle"),
-        Certificate::Kink => counted(count, "kink"),
-        other => format!("{count} {}", other.name()),
+        Certificate::Minimum | Certificate::Flat => format!("{count} {}", certificate.name()),
+        Certificate::Saddle => format!("{} (a direction still goes down)", counted(count, "saddle")),
+        Certificate::Kink => format!(
+            "{} (a relu unit switches exactly there: it may be a minimum, but no second derivative can tell)",
+            counted(count, "kink")
+        ),
+        Certificate::NotConverged => {
+            format!("{count} not converged (the polish could neither reach nor rule out a minimum)")
+        }
+        Certificate::Diverged => format!("{count} diverged (the loss or a parameter became infinite or NaN)"),
     }
 }
 
@@ -186,9 +187,8 @@ mod tests {
 
     #[test]
     fn counts_and_lists_read_as_english() {
-        assert_eq!(counted(1, "minimum"), "1 minimum");
-        assert_eq!(counted(2, "minimum"), "2 minima");
         assert_eq!(counted(1, "start"), "1 start");
+        assert_eq!(counted(2, "start"), "2 starts");
         let words = ["a", "b", "c"].map(str::to_owned);
         assert_eq!(listed(&words), "a, b and c");
         assert_eq!(listed(&words[..1]), "a");

@@ -72,6 +72,20 @@ fn runs_that_stop_on_one_saddle_have_no_minimum() {
     let function = &report.levels.function;
     assert_eq!((function.basins_found, function.same_pair.estimate), (0, None));
     assert_eq!(function.same_pair.ci95, Some([Number(0.0), Number(1.0)]));
+    // the sentence says it all
+    assert_eq!(report.verdict.warnings, ["one start: the statement is about this start only"]);
+}
+
+#[test]
+fn a_certificate_that_is_none_is_explained() {
+    let rows = (0..8).map(|r| certified(outcome(r, 0.0), Certificate::Kink)).collect();
+    let verdict = verdict_of(experiment("relu", INIT_ORDER, None, 8), rows);
+    assert_eq!(verdict.kind, VerdictKind::NoMinimum);
+    assert!(
+        verdict.statement.contains("8 kinks (a relu unit switches exactly there: it may be a minimum"),
+        "{}",
+        verdict.statement
+    );
 }
 
 #[test]
@@ -86,7 +100,9 @@ fn more_than_one_run_in_twenty_without_a_minimum_is_no_minimum() {
     let verdict = verdict_of(experiment("e", INIT_ORDER, None, 100), rows(6));
     assert_eq!(verdict.kind, VerdictKind::NoMinimum);
     assert!(
-        verdict.statement.contains("6 of 100 finished runs are not certified as minima: 6 not_converged"),
+        verdict
+            .statement
+            .contains("6 of 100 finished runs are not certified as minima: 6 not converged (the polish"),
         "{}",
         verdict.statement
     );
@@ -132,7 +148,14 @@ fn unpolished_ends_are_compared_and_called_so() {
     let report = report_of(fresh, rows);
     assert!(!report.polished);
     assert_eq!(report.verdict.kind, VerdictKind::Spread);
-    assert!(report.verdict.statement.starts_with("different end points: "));
+    assert!(
+        report.verdict.statement.starts_with(
+            "different end points: two restarts with fresh starts and another data order end with the same outputs in \
+             none of the pairs (95 % CI 0 to "
+        ),
+        "{}",
+        report.verdict.statement
+    );
     assert!(report.verdict.statement.contains("unpolished: differences may be optimiser noise"));
     let warnings = report.verdict.warnings.join("\n");
     assert!(warnings.contains("unpolished") && warnings.contains("all 60 end points differ"), "{warnings}");
@@ -173,8 +196,8 @@ fn warnings_name_what_a_stranger_would_trip_over() {
     for part in [
         "one start: the statement is about this start only",
         "40 restarts repeat 30 combinations",
-        "39 basins at raw are 1 at function",
-        "of 40 trials 1 diverged",
+        "more basins at raw than at function",
+        "of 40 trials 1 diverged; such a trial counts",
     ] {
         assert!(warnings.contains(part), "{part} is not in\n{warnings}");
     }
