@@ -11,6 +11,7 @@ pub mod id;
 pub mod init;
 pub mod join;
 pub mod limits;
+pub mod nearest;
 pub mod outcome;
 pub mod plan;
 pub mod progress;

@@ -8,7 +8,8 @@ use seedsweep_common::analysis::words::percent;
 
 use super::WIDTHS;
 use super::columns::{self, Columns};
-use super::text::{paragraph, plain};
+use super::text::paragraph;
+use seedsweep_shell::output::escape;
 
 /// The report in lines of at most `width` characters: the answer in words, the tables, the caveats.
 pub(crate) fn table(report: &Report, width: usize) -> String {
@@ -120,7 +121,7 @@ pub(crate) fn rows(columns: &Columns, width: usize) -> String {
         .set_width(u16::try_from(width).unwrap_or(u16::MAX))
         .set_header(columns.heads.iter().map(Cell::new));
     for row in &columns.rows {
-        table.add_row(row.iter().map(|cell| Cell::new(plain(cell))));
+        table.add_row(row.iter().map(|cell| Cell::new(escape(cell))));
     }
     for column in table.column_iter_mut() {
         column.set_padding((0, 2));

@@ -1,19 +1,11 @@
-//! Text from reports made harmless, and paragraphs.
+//! Text from reports as Markdown and as paragraphs.
 
-/// `text` on one line without what steers a terminal: control characters and direction marks are spelled out.
-pub(crate) fn plain(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        let steers = matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-        if c.is_control() || steers { safe.extend(c.escape_default()) } else { safe.push(c) }
-    }
-    safe
-}
+use seedsweep_shell::output::escape;
 
 /// `text` as Markdown that shows it as it is, in a table or outside.
 pub(crate) fn markdown(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in plain(text).chars() {
+    for c in escape(text).chars() {
         if matches!(c, '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '|' | '~' | '#' | '&' | '!') {
             safe.push('\\');
         }
@@ -22,13 +14,13 @@ pub(crate) fn markdown(text: &str) -> String {
     safe
 }
 
-/// `text`, made plain, as lines of at most `width` characters where its words allow: the first after `first`, the
+/// `text`, made harmless, as lines of at most `width` characters where its words allow: the first after `first`, the
 /// others indented as far.
 pub(crate) fn paragraph(first: &str, text: &str, width: usize) -> String {
     let indent = first.chars().count();
     let mut lines = String::from(first);
     let mut column = indent;
-    for word in plain(text).split(' ') {
+    for word in escape(text).split(' ') {
         let length = word.chars().count();
         if column > indent && column + 1 + length > width {
             lines.push('\n');
@@ -50,8 +42,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_cannot_steer_a_terminal_or_leave_its_cell() {
-        assert_eq!(plain("a\u{1b}[2Jb\u{202e}c\nd"), "a\\u{1b}[2Jb\\u{202e}c\\nd");
+    fn text_cannot_leave_its_cell() {
         assert_eq!(markdown("a|b <script> *c* _d_\r"), "a\\|b \\<script\\> \\*c\\* \\_d\\_\\\\r");
     }
 

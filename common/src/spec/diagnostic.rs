@@ -9,6 +9,7 @@ use std::ops::Range;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 
 use crate::limits;
+use crate::nearest::nearest;
 
 /// A place in the spec file (source 0) or in one of the `--set` texts (1, 2, …), in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -224,40 +225,7 @@ fn printable(text: &str) -> String {
 
 /// "did you mean `…`?" for the word of `words` nearest to `word`; empty if none is near.
 pub(super) fn did_you_mean(word: &str, words: &[&str]) -> String {
-    nearest(word, words).map_or_else(String::new, |known| format!("did you mean `{known}`?"))
-}
-
-/// The word of `words` nearest to `word`, if two edits or fewer lead to it.
-pub(super) fn nearest<'w>(word: &str, words: &[&'w str]) -> Option<&'w str> {
-    if word.len() > limits::NAME_CHARS {
-        return None;
-    }
-    words
-        .iter()
-        .map(|known| (edit_distance(word, known), *known))
-        .filter(|(distance, known)| *distance <= 2 && *distance < known.len())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, known)| known)
-}
-
-/// Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b` (optimal string
-/// alignment).
-fn edit_distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let changed = usize::from(a[i - 1] != b[j - 1]);
-            let mut best = (rows[i - 1][j] + 1).min(row[j - 1] + 1).min(rows[i - 1][j - 1] + changed);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(best);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
+    nearest(word, words.iter().copied()).map_or_else(String::new, |known| format!("did you mean `{known}`?"))
 }
 
 /// `words` as "`a`, `b` or `c`".
@@ -273,21 +241,6 @@ pub(super) fn any_of(words: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn edit_distance_counts_a_swap_once() {
-        for (a, b, distance) in [
-            ("", "", 0),
-            ("restart", "restarts", 1),
-            ("dgits", "digits", 1),
-            ("rleu", "relu", 1),
-            ("kitten", "sitting", 3),
-            ("", "ab", 2),
-        ] {
-            assert_eq!(edit_distance(a, b), distance, "{a} {b}");
-            assert_eq!(edit_distance(b, a), distance, "{b} {a}");
-        }
-    }
 
     #[test]
     fn a_suggestion_needs_more_agreement_than_difference() {

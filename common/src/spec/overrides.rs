@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use super::diagnostic::{Diagnostics, Span, any_of, nearest, shown};
+use super::diagnostic::{Diagnostics, Span, any_of, shown};
 use super::document::{self, Node, Table, Value};
 use super::keys;
+use crate::nearest::nearest;
 
 /// Applies `sets` in the order given; a later one wins over an earlier one.
 pub(super) fn apply<'s>(document: &mut Table, sets: &'s [String], out: &mut Diagnostics<'s>) {
@@ -99,7 +100,7 @@ fn report_no_experiment(rest: &str, names: &[&str], key_at: Span, out: &mut Diag
         return;
     }
     let wrong = rest.rsplit_once('.').map_or(rest, |(name, _)| name);
-    let label = match nearest(wrong, names) {
+    let label = match nearest(wrong, names.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("the experiments are {}", any_of(names)),
     };

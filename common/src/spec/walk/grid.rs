@@ -6,7 +6,8 @@ use super::cell::{Cell, Written, written};
 use super::reader;
 use crate::id::Name;
 use crate::limits;
-use crate::spec::diagnostic::{Diagnostics, Span, nearest, shown};
+use crate::nearest::nearest;
+use crate::spec::diagnostic::{Diagnostics, Span, shown};
 use crate::spec::document::{Node, Table, Value};
 use crate::spec::keys::{self, Keys};
 
@@ -146,7 +147,7 @@ fn key_is_known(section: &str, key: &str, axis: &Axis, out: &mut Diagnostics<'_>
     // later keys are refused where the table is read
     let known = keys.known.contains(&key) || keys.later.contains(&key);
     if !known {
-        let label = match nearest(key, keys.known) {
+        let label = match nearest(key, keys.known.iter().copied()) {
             Some(meant) => format!("did you mean `{section}.{meant}`?"),
             None => format!("allowed after `{section}.`: {}", keys.known.join(", ")),
         };
@@ -171,7 +172,7 @@ fn suggestion(path: &str) -> Option<String> {
         return Some(format!("did you mean `{section}.{path}`?"));
     }
     let (section, key) = path.split_once('.')?;
-    let meant = nearest(section, &keys::SECTIONS)?;
+    let meant = nearest(section, keys::SECTIONS)?;
     Some(format!("did you mean `{meant}.{key}`?"))
 }
 

@@ -3,6 +3,7 @@
 use ::csv::{ErrorKind, ReaderBuilder, StringRecord, Trim};
 use ndarray::Array2;
 use seedsweep_common::limits;
+use seedsweep_common::nearest::nearest;
 
 use super::error::{Cell, DataError, shortened};
 
@@ -96,38 +97,9 @@ fn find(file: &str, header: &StringRecord, target: &str) -> Result<usize, DataEr
             file: file.to_owned(),
             target: shortened(target),
             columns: columns.join(", "),
-            closest: closest(header, target).map(shortened),
+            closest: nearest(target, header).map(shortened),
         }
     })
-}
-
-/// The column whose name is at most two edits away, or differs only in case.
-fn closest<'a>(header: &'a StringRecord, target: &str) -> Option<&'a str> {
-    // names in messages are short; a long one is not a slip of the finger
-    let short = |name: &&str| name.len() <= limits::NAME_CHARS;
-    let wanted = Some(target).filter(short)?.to_lowercase();
-    header
-        .iter()
-        .filter(short)
-        .map(|name| (edits(&name.to_lowercase(), &wanted), name))
-        .filter(|&(edits, name)| edits <= 2 && edits < name.chars().count())
-        .min_by_key(|&(edits, _)| edits)
-        .map(|(_, name)| name)
-}
-
-/// Levenshtein distance.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }
 
 fn malformed(file: &str, row: usize, error: &::csv::Error) -> DataError {
@@ -195,14 +167,6 @@ mod tests {
     fn text_from_the_file_cannot_upset_a_terminal() {
         let error = message("a,y\n\u{1b}[31m,2\n", "y");
         assert!(!error.contains('\u{1b}') && error.contains("\\u{1b}"), "{error}");
-    }
-
-    #[test]
-    fn edits_are_counted_as_by_hand() {
-        for (a, b, n) in [("", "", 0), ("label", "label", 0), ("label", "lable", 2), ("kitten", "sitting", 3)]
-        {
-            assert_eq!((edits(a, b), edits(b, a)), (n, n), "{a} {b}");
-        }
     }
 
     #[test]
