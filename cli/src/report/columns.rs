@@ -65,7 +65,9 @@ pub(crate) fn percent_ends([low, high]: Interval) -> String {
 /// `same_minimum`, and whether it rests on polished points.
 fn verdict(experiment: &ExperimentReport) -> String {
     let kind = experiment.verdict.kind.name();
-    let unpolished = !experiment.polished && experiment.trials.done > 0;
+    // whether bits are equal does not depend on it
+    let matters = experiment.verdict.level != "bits" && experiment.trials.done > 0;
+    let unpolished = !experiment.polished && matters;
     if unpolished { format!("{kind} (unpolished)") } else { kind.to_owned() }
 }
 

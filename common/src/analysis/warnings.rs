@@ -120,7 +120,7 @@ fn levels(evidence: &Evidence, warnings: &mut Vec<String>) {
     let trials = evidence.trials;
     let level = evidence.level();
     let n = trials.n();
-    if !trials.polished && n > 0 {
+    if !trials.polished && level != Level::Bits && n > 0 {
         warnings.push("unpolished: differences may be optimiser noise".to_owned());
     }
     let tolerances = evidence.spec.tolerances;

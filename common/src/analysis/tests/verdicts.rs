@@ -267,3 +267,13 @@ fn a_tolerance_that_cuts_through_points_is_ambiguous() {
     // the verdict's level only decides which agreement counts
     assert_eq!(report.verdict.level, Level::Function.name());
 }
+
+#[test]
+fn bits_are_no_worse_for_being_unpolished() {
+    let mut idle = experiment("e", NOTHING, None, 8);
+    idle.minima.polish = PolishMode::Off;
+    idle.minima.level = Level::Bits;
+    let first = Outcome { polish: None, ..outcome(0, 1.0) };
+    let verdict = verdict_of(idle, (0..8).map(|restart| Outcome { restart, ..first.clone() }).collect());
+    assert_eq!(verdict.warnings, ["nothing varies: a determinism check, not evidence about training"]);
+}
