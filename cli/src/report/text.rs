@@ -20,7 +20,9 @@ pub(crate) fn paragraph(first: &str, text: &str, width: usize) -> String {
     let indent = first.chars().count();
     let mut lines = String::from(first);
     let mut column = indent;
-    for word in escape(text).split(' ') {
+    // a number keeps its unit: `95 %` is one word
+    let text = escape(text).replace(" %", "\u{a0}%");
+    for word in text.split(' ') {
         let length = word.chars().count();
         if column > indent && column + 1 + length > width {
             lines.push('\n');
@@ -30,7 +32,7 @@ pub(crate) fn paragraph(first: &str, text: &str, width: usize) -> String {
             lines.push(' ');
             column += 1;
         }
-        lines.push_str(word);
+        lines.push_str(&word.replace('\u{a0}', " "));
         column += length;
     }
     lines.push('\n');
@@ -49,6 +51,7 @@ mod tests {
     #[test]
     fn paragraphs_keep_their_width_and_indent() {
         assert_eq!(paragraph("ab  ", "one two three four", 13), "ab  one two\n    three\n    four\n");
+        assert_eq!(paragraph("", "in 95 % of pairs", 6), "in\n95 %\nof\npairs\n");
         assert_eq!(paragraph("", "incomprehensibilities are long", 5), "incomprehensibilities\nare\nlong\n");
     }
 }

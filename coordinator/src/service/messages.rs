@@ -114,7 +114,7 @@ pub(super) fn select(board: &Board, selector: &str) -> Result<Posted, Status> {
     }
     let selector = if selector == "last" { Selector::Last } else { Selector::Text(selector) };
     board.find(&selector).map_err(|error| match error {
-        NotFound::None => Status::not_found(format!("`selector` is {shown}: no such sweep is known")),
+        NotFound::None => Status::not_found(format!("no sweep is known as `{shown}`")),
         NotFound::Ambiguous(count) => invalid_field(
             "selector",
             format!("is {shown}: {count} sweeps have ids that begin so, more digits are needed"),

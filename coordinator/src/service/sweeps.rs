@@ -302,7 +302,7 @@ fn wanted_experiments(posted: &Posted, name: &str) -> Result<Vec<ExperimentIndex
     if wanted.is_empty() {
         let shown: String =
             name.chars().take(limits::NAME_CHARS + 1).flat_map(char::escape_default).collect();
-        return Err(Status::not_found(format!("`experiment` is {shown}: the sweep has none of that name")));
+        return Err(Status::not_found(format!("the sweep has no experiment `{shown}`")));
     }
     Ok(wanted)
 }

@@ -46,7 +46,7 @@ async fn selectors_are_names_ids_prefixes_and_last() {
     }
     let get = |selector: &str| v1::GetSweepRequest { selector: selector.to_owned() };
     refused(users.get_sweep(get("")).await, Code::InvalidArgument, "`selector` is empty");
-    refused(users.get_sweep(get(&first[..3])).await, Code::NotFound, "no such sweep");
+    refused(users.get_sweep(get(&first[..3])).await, Code::NotFound, "no sweep is known as");
     refused(users.get_sweep(get("no\u{1b}[31m")).await, Code::NotFound, "no\\u{1b}[31m");
     let request = v1::ListOutcomesRequest { selector: "same".into(), experiment: "b".into() };
     refused(users.list_outcomes(request).await, Code::NotFound, "`experiment` is b");
