@@ -253,7 +253,7 @@ fn no_minimum(evidence: &Evidence) -> String {
     let are =
         if without.len() == 1 { "is not certified as a minimum" } else { "are not certified as minima" };
     format!(
-        "no minimum: {} of {} {are}: {} ({place})",
+        "no minimum: {} of {} ({place}) {are}: {}",
         without.len(),
         counted(done as u64, "finished run"),
         listed(&named)

@@ -102,7 +102,8 @@ fn more_than_one_run_in_twenty_without_a_minimum_is_no_minimum() {
     assert!(
         verdict
             .statement
-            .contains("6 of 100 finished runs are not certified as minima: 6 not converged (the polish"),
+            .contains("6 of 100 finished runs (level function, unit restart, n = 100) are not certified as minima: 6 not converged (the \
+             polish"),
         "{}",
         verdict.statement
     );
