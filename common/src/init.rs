@@ -108,7 +108,7 @@ pub enum Bias {
 
 impl Scheme {
     /// Whether two restarts with different `init` streams can start apart.
-    pub fn is_random(&self) -> bool {
+    pub(crate) fn is_random(&self) -> bool {
         match self {
             Self::Constant { .. } | Self::Zeros | Self::File(_) => false,
             Self::SymmetricDial { eps, .. } => *eps != 0.0,
@@ -136,7 +136,7 @@ impl Scheme {
 
 impl Init {
     /// Whether the start depends on the `init` stream, weights and biases together.
-    pub fn is_random(&self) -> bool {
+    pub(crate) fn is_random(&self) -> bool {
         self.scheme.is_random() || self.bias == Bias::TorchDefault
     }
 }

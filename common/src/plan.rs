@@ -64,7 +64,7 @@ pub fn can_vary(experiment: &Experiment) -> bool {
 }
 
 /// Whether `init` varies and the scheme draws.
-pub fn init_matters(experiment: &Experiment) -> bool {
+pub(crate) fn init_matters(experiment: &Experiment) -> bool {
     experiment.vary.init && experiment.init.is_random()
 }
 
@@ -107,7 +107,7 @@ pub fn test_rows(rows: u64, test_fraction: f64) -> u64 {
 }
 
 /// Rows of `data` that are trained on, where their number is known before the data is read.
-pub fn training_rows(data: &Data) -> Option<u64> {
+pub(crate) fn training_rows(data: &Data) -> Option<u64> {
     rows(data).map(|rows| rows - test_rows(rows, data.test_fraction))
 }
 
@@ -125,7 +125,7 @@ pub fn updates(train: &Train, training_rows: u64) -> Option<u64> {
 /// Groups of experiments whose minima can be compared, as one group number per experiment: their
 /// sketches mean the same thing. At `function` the data, the output's width and the loss must agree, at
 /// the finer levels the network as well.
-pub fn comparable(spec: &SweepSpec, level: Level) -> Vec<usize> {
+pub(crate) fn comparable(spec: &SweepSpec, level: Level) -> Vec<usize> {
     let key = |experiment: &Experiment| -> (Data, u32, Loss, Option<Network>) {
         let network = (level != Level::Function).then(|| experiment.network.clone());
         (experiment.data.clone(), experiment.network.outputs(), experiment.train.loss, network)

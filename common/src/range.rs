@@ -156,14 +156,6 @@ impl IntervalSet {
         }
         before - self.count
     }
-
-    /// Takes out and returns the first at most `most` contiguous restarts.
-    pub fn take_first(&mut self, most: u32) -> Option<RestartRange> {
-        let first = self.first()?;
-        let taken = RestartRange::new(first.start, first.end.min(first.start.saturating_add(most)))?;
-        self.remove(taken);
-        Some(taken)
-    }
 }
 
 impl fmt::Debug for IntervalSet {
@@ -221,15 +213,5 @@ mod tests {
                 assert!(ranges.windows(2).all(|w| w[0].end < w[1].start), "touching: seed {seed}");
             }
         }
-    }
-
-    #[test]
-    fn take_first_hands_out_each_restart_once() {
-        let mut set: IntervalSet = [0, 1, 2, 5, 6, 9].into_iter().collect();
-        let mut taken = Vec::new();
-        while let Some(range) = set.take_first(2) {
-            taken.push((range.start(), range.end()));
-        }
-        assert_eq!(taken, [(0, 2), (2, 3), (5, 7), (9, 10)]);
     }
 }

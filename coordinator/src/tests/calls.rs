@@ -49,7 +49,7 @@ async fn selectors_are_names_ids_prefixes_and_last() {
     refused(users.get_sweep(get(&first[..3])).await, Code::NotFound, "no sweep is known as");
     refused(users.get_sweep(get("no\u{1b}[31m")).await, Code::NotFound, "no\\u{1b}[31m");
     let request = v1::ListOutcomesRequest { selector: "same".into(), experiment: "b".into() };
-    refused(users.list_outcomes(request).await, Code::NotFound, "`experiment` is b");
+    refused(users.list_outcomes(request).await, Code::NotFound, "no experiment `b`");
     let listed = users.list_sweeps(v1::ListSweepsRequest {}).await.unwrap().into_inner().sweeps;
     assert_eq!(listed.iter().map(|s| &s.id).collect::<Vec<_>>(), [&first, &second, &third]);
     server.stop().await;
