@@ -106,11 +106,6 @@ impl IntervalSet {
             .filter_map(move |(&start, &end)| RestartRange::new(start.max(range.start), end.min(range.end)))
     }
 
-    /// The first range, or `None` if the set is empty.
-    pub fn first(&self) -> Option<RestartRange> {
-        self.iter().next()
-    }
-
     /// Adds `range`; returns how many restarts were new.
     pub fn insert(&mut self, range: RestartRange) -> u64 {
         let before = self.count;
