@@ -68,9 +68,20 @@ pub(crate) fn init_matters(experiment: &Experiment) -> bool {
     experiment.vary.init && experiment.init.is_random()
 }
 
-/// Whether `order` varies and batches are smaller than the data.
+/// Whether `order` varies, batches are shuffled and smaller than the data, and the orders part before training ends.
 pub fn order_matters(experiment: &Experiment) -> bool {
-    experiment.vary.order && experiment.train.batch != Batch::Full
+    let Experiment { train, vary, .. } = experiment;
+    vary.order && train.shuffle && train.batch != Batch::Full && !forks_too_late(experiment)
+}
+
+/// Whether the data orders would part only after the last update.
+pub fn forks_too_late(experiment: &Experiment) -> bool {
+    let rows = training_rows(&experiment.data);
+    let updates = match experiment.train.budget {
+        Budget::Steps(steps) => Some(steps),
+        Budget::Epochs(_) => rows.and_then(|rows| updates(&experiment.train, rows)),
+    };
+    experiment.fork.zip(updates).is_some_and(|(fork, updates)| fork >= updates)
 }
 
 /// Whether `data` varies and anything of the data is drawn.

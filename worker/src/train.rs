@@ -215,7 +215,7 @@ impl Prepared {
         let rows = RoundedRows::<S>::new(&dataset.train);
         let start = init::sample(&self.experiment.init, &self.network, self.seed, streams.init, &self.start);
         let start = start.into_iter().map(S::from_f64).collect();
-        let order = Order::new(dataset.train.features.nrows(), self.seed, streams.order);
+        let order = self.order(dataset.train.features.nrows(), streams.order);
         let mut descent = Descent::new(&self.network, settings, rows.as_batch(), start, cancelled);
         let mut stopped = descent.run(order)?;
         let theta = descent.theta;
@@ -233,6 +233,16 @@ impl Prepared {
             stopped.reason = StopReason::Diverged;
         }
         Ok(Trained { stopped, theta: theta.into_iter().map(S::to_f64).collect(), train, test })
+    }
+
+    /// In which order the batches of a trial take `rows` rows.
+    fn order(&self, rows: usize, stream: u64) -> Order {
+        let Experiment { train, fork, .. } = &self.experiment;
+        match (train.batch, *fork) {
+            _ if !train.shuffle => Order::of_file(rows),
+            (Batch::Size(batch), Some(fork)) => Order::forked(rows, self.seed, stream, fork, batch as usize),
+            _ => Order::new(rows, self.seed, stream),
+        }
     }
 
     /// Euclidean norm of the full-batch gradient at `theta`, in f64.

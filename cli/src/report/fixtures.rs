@@ -55,7 +55,11 @@ pub(crate) fn demo_report() -> Report {
 fn experiment(name: &str, scheme: Scheme, vary: VarySet, starts: Option<u32>, restarts: u32) -> Experiment {
     Experiment {
         name: Name::new(name).unwrap(),
-        network: Network { layers: vec![2, 2, 1], activation: Activation::Tanh },
+        network: Network {
+            layers: vec![2, 2, 1],
+            activation: Activation::Tanh,
+            output_activation: Activation::Identity,
+        },
         data: Data {
             source: DataSource::Xor { encoding: XorEncoding::Signed },
             test_fraction: 0.0,
@@ -66,6 +70,9 @@ fn experiment(name: &str, scheme: Scheme, vary: VarySet, starts: Option<u32>, re
             l2: 1e-3,
             optimizer: Optimizer::Sgd { momentum: 0.0 },
             lr: 0.05,
+            weight_decay: 0.0,
+            schedule: Schedule::default(),
+            shuffle: true,
             batch: Batch::Size(1),
             budget: Budget::Epochs(600),
             stop: Stop::default(),
@@ -81,6 +88,7 @@ fn experiment(name: &str, scheme: Scheme, vary: VarySet, starts: Option<u32>, re
         restarts,
         starts,
         orders: None,
+        fork: None,
         vary,
         parameters: Vec::new(),
     }

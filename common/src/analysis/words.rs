@@ -3,7 +3,7 @@
 use crate::init::{Bias, FanMode, Init, Nonlinearity, Scheme};
 use crate::outcome::Certificate;
 use crate::plan;
-use crate::spec::Experiment;
+use crate::spec::{Experiment, Schedule};
 
 /// A share in per cent: whole numbers, with a decimal where a whole one would claim 0 or 100 that is not so.
 pub fn percent(share: f64) -> String {
@@ -129,12 +129,21 @@ pub(crate) fn held_fixed(experiment: &Experiment) -> Vec<String> {
         plan::Unit::Start => "start (within each)",
         plan::Unit::Restart => "start",
     };
-    [(init, !vary.init), ("order", !vary.order), ("data", !vary.data)]
-        .into_iter()
-        .filter_map(|(name, fixed)| fixed.then_some(name))
-        .chain(["network", "loss", "optimizer", "lr", "batch", "budget"])
-        .map(str::to_owned)
-        .collect()
+    let order = match experiment.fork {
+        Some(fork) if vary.order => format!("order up to update {fork}"),
+        _ => "order".to_owned(),
+    };
+    let schedule = experiment.train.schedule != Schedule::default();
+    [
+        (init.to_owned(), !vary.init),
+        (order, !vary.order || experiment.fork.is_some()),
+        ("data".to_owned(), !vary.data),
+    ]
+    .into_iter()
+    .filter_map(|(name, fixed)| fixed.then_some(name))
+    .chain(["network", "loss", "optimizer", "lr", "batch", "budget"].map(str::to_owned))
+    .chain(schedule.then(|| "schedule".to_owned()))
+    .collect()
 }
 
 #[cfg(test)]

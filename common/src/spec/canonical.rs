@@ -4,7 +4,8 @@
 //! the same, the grid is expanded, files are known by content. A table (`network`, `data`, `train`,
 //! `minima`) that all experiments share stands at the top; one that differs anywhere stands whole in each
 //! experiment. The text is a deterministic function of the spec and must never change between releases: the
-//! identity of every stored sweep hangs on it.
+//! identity of every stored sweep hangs on it. So a key that came later is left out where it has its default
+//! ([`CAME_LATER`]).
 
 use std::fmt::Write as _;
 
@@ -21,6 +22,21 @@ pub(super) struct ExperimentTable {
     own: Entries,
     sections: [(&'static str, Entries); 4],
 }
+
+/// Keys that older releases did not know: a spec that does not need them keeps the id it had.
+const CAME_LATER: [(&str, IsDefault); 5] = [
+    ("output_activation", |_, value| value.as_str() == Some("identity")),
+    ("nesterov", |_, value| value.as_bool() == Some(false)),
+    // `adamw` has another default, and came with the key
+    ("weight_decay", |table, value| {
+        value.as_float() == Some(0.0) && !table.contains(&("optimizer", string("adamw")))
+    }),
+    ("schedule", |_, value| *value == schedule(&Schedule::default())),
+    ("shuffle", |_, value| value.as_bool() == Some(true)),
+];
+
+/// Whether a value, in its table, is the default of its key.
+type IsDefault = fn(&Entries, &Value) -> bool;
 
 /// The canonical form of `spec`.
 pub(super) fn text(spec: &SweepSpec) -> String {
@@ -64,6 +80,7 @@ pub(super) fn experiment_table(experiment: &Experiment) -> ExperimentTable {
     let mut own = vec![("init", init(&experiment.init)), ("restarts", integer(experiment.restarts))];
     own.extend(experiment.starts.map(|starts| ("starts", integer(starts))));
     own.extend(experiment.orders.map(|orders| ("orders", integer(orders))));
+    own.extend(experiment.fork.map(|updates| ("fork", long(updates))));
     let vary = experiment.vary.names().into_iter().map(string).collect();
     own.push(("vary", Value::Array(vary)));
     let sections = [
@@ -90,13 +107,12 @@ pub(super) fn look_up(table: &ExperimentTable, path: &str) -> Option<Value> {
 
 fn network(network: &Network) -> Entries {
     let layers = network.layers.iter().map(|&size| integer(size)).collect();
-    let activation = match network.activation {
-        Activation::Relu => "relu",
-        Activation::Tanh => "tanh",
-        Activation::Sigmoid => "sigmoid",
-        Activation::Identity => "identity",
-    };
-    vec![("kind", string("mlp")), ("layers", Value::Array(layers)), ("activation", string(activation))]
+    vec![
+        ("kind", string("mlp")),
+        ("layers", Value::Array(layers)),
+        ("activation", string(network.activation.name())),
+        ("output_activation", string(network.output_activation.name())),
+    ]
 }
 
 fn data(data: &Data) -> Entries {
@@ -167,24 +183,59 @@ fn train(train: &Train) -> Entries {
         Optimizer::Sgd { momentum } => {
             entries.push(("optimizer", string("sgd")));
             entries.push(("momentum", Value::Float(momentum)));
+            entries.push(("nesterov", Value::Boolean(false)));
+        }
+        Optimizer::Nesterov { momentum } => {
+            entries.push(("optimizer", string("sgd")));
+            entries.push(("momentum", Value::Float(momentum)));
+            entries.push(("nesterov", Value::Boolean(true)));
         }
         Optimizer::Adam { beta1, beta2, eps } => {
             entries.push(("optimizer", string("adam")));
             entries.push(("betas", Value::Array(vec![Value::Float(beta1), Value::Float(beta2)])));
             entries.push(("eps", Value::Float(eps)));
         }
+        Optimizer::AdamW { beta1, beta2, eps } => {
+            entries.push(("optimizer", string("adamw")));
+            entries.push(("betas", Value::Array(vec![Value::Float(beta1), Value::Float(beta2)])));
+            entries.push(("eps", Value::Float(eps)));
+        }
+        Optimizer::RmsProp { alpha, eps } => {
+            entries.push(("optimizer", string("rmsprop")));
+            entries.push(("alpha", Value::Float(alpha)));
+            entries.push(("eps", Value::Float(eps)));
+        }
     }
+    entries.push(("weight_decay", Value::Float(train.weight_decay)));
     entries.push(("lr", Value::Float(train.lr)));
+    entries.push(("schedule", schedule(&train.schedule)));
     entries.push(match train.batch {
         Batch::Full => ("batch", string("full")),
         Batch::Size(rows) => ("batch", integer(rows)),
     });
+    entries.push(("shuffle", Value::Boolean(train.shuffle)));
     entries.push(match train.budget {
         Budget::Epochs(epochs) => ("epochs", long(epochs)),
         Budget::Steps(steps) => ("steps", long(steps)),
     });
     entries.push(("stop", stop(&train.stop)));
     entries
+}
+
+fn schedule(schedule: &Schedule) -> Value {
+    let mut entries = match schedule.shape {
+        LrShape::Constant => vec![("kind", string("constant"))],
+        LrShape::Step { step_size, gamma } => {
+            vec![("kind", string("step")), ("step_size", long(step_size)), ("gamma", Value::Float(gamma))]
+        }
+        LrShape::Cosine { t_max, eta_min } => {
+            let mut entries = vec![("kind", string("cosine")), ("eta_min", Value::Float(eta_min))];
+            entries.extend(t_max.map(|updates| ("t_max", long(updates))));
+            entries
+        }
+    };
+    entries.push(("warmup", long(schedule.warmup)));
+    table(entries)
 }
 
 fn stop(stop: &Stop) -> Value {
@@ -286,7 +337,11 @@ fn header(text: &mut String, header: &str) {
 }
 
 fn lines(text: &mut String, entries: &Entries) {
-    entries.iter().for_each(|(key, value)| line(text, key, value));
+    let is_unwritten = |key: &str, value: &Value| {
+        CAME_LATER.iter().any(|(later, is_default)| *later == key && is_default(entries, value))
+    };
+    let written = entries.iter().filter(|(key, value)| !is_unwritten(key, value));
+    written.for_each(|(key, value)| line(text, key, value));
 }
 
 fn line(text: &mut String, key: &str, value: &Value) {
@@ -296,7 +351,7 @@ fn line(text: &mut String, key: &str, value: &Value) {
 }
 
 /// Writes a value on one line. Keys of inline tables stand in alphabetical order, whatever order `toml` keeps,
-/// but what a table is (`scheme`, `file`) comes first.
+/// but what a table is (`scheme`, `file`, `kind`) comes first.
 fn write_value(text: &mut String, value: &Value) {
     match value {
         Value::String(value) => write_string(text, value),
@@ -315,7 +370,7 @@ fn write_value(text: &mut String, value: &Value) {
         }
         Value::Table(table) => {
             let mut entries: Vec<(&String, &Value)> = table.iter().collect();
-            entries.sort_by_key(|(key, _)| (!matches!(key.as_str(), "scheme" | "file"), *key));
+            entries.sort_by_key(|(key, _)| (!matches!(key.as_str(), "scheme" | "file" | "kind"), *key));
             text.push('{');
             for (index, (key, value)) in entries.into_iter().enumerate() {
                 let _ = write!(text, "{}{key} = ", if index > 0 { ", " } else { " " });

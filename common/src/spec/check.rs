@@ -108,6 +108,12 @@ fn loss(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
         let label = "use `loss` or `grad_norm` here";
         out.error(cell.place("train.stop.max_error"), "`max_error` is for `loss = \"mse\"` only", label);
     }
+    let activation = experiment.network.output_activation;
+    if activation != Activation::Identity && experiment.train.loss != Loss::Mse {
+        let title = "`output_activation` is for `loss = \"mse\"` only";
+        let label = format!("`{}` reads the sums of the last layer itself", loss_name(experiment.train.loss));
+        out.error(cell.place("network.output_activation"), title, label);
+    }
 }
 
 /// Batch and budget against the rows, where their number is known.
@@ -187,6 +193,10 @@ fn replication(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) 
             crossed(*restarts, starts.unwrap_or(1), orders, cell, out);
         }
     }
+    if experiment.fork.is_some() && !vary.order {
+        let label = "add `\"order\"` to `vary`, or remove this";
+        out.error(cell.place("fork"), "`fork` needs `order` in `vary`", label);
+    }
 }
 
 /// Restarts against the cells of a crossed design.
@@ -230,7 +240,12 @@ fn variation(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
         "nothing else varies: all restarts of a start will be identical"
     };
     if vary.order && !plan::order_matters(experiment) {
-        out.warn(at, "`order` cannot matter when `batch = \"full\"`", alone);
+        let title = match experiment.train.batch {
+            Batch::Full => "`order` cannot matter when `batch = \"full\"`",
+            Batch::Size(_) if !experiment.train.shuffle => "`order` cannot matter when `shuffle = false`",
+            Batch::Size(_) => "`order` cannot matter when `fork` is not below the number of updates",
+        };
+        out.warn(at, title, alone);
     }
     if vary.init && !plan::init_matters(experiment) {
         let title = format!("`init` cannot vary: `{}` has nothing random", experiment.init.scheme.name());
@@ -268,6 +283,11 @@ fn suspicious(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
     if equal && hidden.iter().any(|&units| units > 1) {
         let label = "the units of a hidden layer start equal and stay equal: it acts like a single unit";
         out.warn(cell.place("init"), "this start breaks no symmetry", label);
+    }
+    if experiment.train.weight_decay > 0.0 && experiment.minima.polish != PolishMode::Off {
+        let label = "the polish leaves where it leads; `l2` is a part of the loss, and `polish = false` keeps the end";
+        let at = cell.place_of_any(&["train.weight_decay", "train.optimizer"]);
+        out.warn(at, "`weight_decay` is not a part of the loss", label);
     }
     if experiment.train.loss == Loss::CrossEntropy && experiment.train.l2 == 0.0 {
         let label =

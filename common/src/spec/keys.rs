@@ -19,8 +19,8 @@ pub(super) const TOP: Keys = Keys {
 
 /// Keys of `[network]`.
 pub(super) const NETWORK: Keys = Keys {
-    known: &["kind", "layers", "activation"],
-    later: &["output_activation", "inputs", "units", "output", "scale"],
+    known: &["kind", "layers", "activation", "output_activation"],
+    later: &["inputs", "units", "output", "scale"],
 };
 
 /// Keys of `[data]`.
@@ -51,12 +51,36 @@ pub(super) const DATA_SOURCE: &[&str] = &[
 
 /// Keys of `[train]`.
 pub(super) const TRAIN: Keys = Keys {
-    known: &["loss", "l2", "optimizer", "momentum", "betas", "eps", "lr", "batch", "epochs", "steps", "stop"],
-    later: &["nesterov", "alpha", "weight_decay", "schedule", "warmup", "fork", "perturb", "shuffle"],
+    known: &[
+        "loss",
+        "l2",
+        "optimizer",
+        "momentum",
+        "nesterov",
+        "betas",
+        "alpha",
+        "eps",
+        "weight_decay",
+        "lr",
+        "schedule",
+        "batch",
+        "shuffle",
+        "epochs",
+        "steps",
+        "stop",
+    ],
+    later: &[],
 };
 
 /// Keys of `[train]` that belong to an optimiser.
-pub(super) const OPTIMIZER: &[&str] = &["momentum", "betas", "eps"];
+pub(super) const OPTIMIZER: &[&str] = &["momentum", "nesterov", "betas", "alpha", "eps", "weight_decay"];
+
+/// Keys of `train.schedule`.
+pub(super) const SCHEDULE: Keys =
+    Keys { known: &["kind", "warmup", "step_size", "gamma", "t_max", "eta_min"], later: &[] };
+
+/// Keys of `train.schedule` that belong to a kind.
+pub(super) const SHAPE: &[&str] = &["step_size", "gamma", "t_max", "eta_min"];
 
 /// Keys of `train.stop`.
 pub(super) const STOP: Keys = Keys { known: &["grad_norm", "loss", "max_error"], later: &["patience"] };
@@ -89,6 +113,7 @@ pub(super) const EXPERIMENT: Keys = Keys {
         "restarts",
         "starts",
         "orders",
+        "fork",
         "vary",
         "parameters",
         "network",
@@ -96,7 +121,7 @@ pub(super) const EXPERIMENT: Keys = Keys {
         "train",
         "minima",
     ],
-    later: &["fork", "perturb", "shuffle", "stop_when", "audit", "measure", "trainer"],
+    later: &["stop_when", "audit", "measure", "trainer"],
 };
 
 /// Keys of `init = { … }`.
@@ -169,7 +194,7 @@ pub(super) fn rivals(section: &str, key: &str) -> &'static [&'static str] {
 
 /// The table in which `key` is legal, if it was written in the wrong one.
 pub(super) fn home(key: &str) -> Option<&'static str> {
-    let homes: [(&Keys, &str); 7] = [
+    let homes: [(&Keys, &str); 9] = [
         (&TOP, "the top of the file"),
         (&NETWORK, "`[network]`"),
         (&TRAIN, "`[train]`"),
@@ -177,6 +202,8 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         (&EXPERIMENT, "an `[[experiment]]`"),
         (&DATA, "`[data]`"),
         (&STOP, "`stop = { … }`"),
+        (&SCHEDULE, "`schedule = { … }`"),
+        (&INIT, "`init = { … }`"),
     ];
     homes.into_iter().find(|(keys, _)| keys.known.contains(&key)).map(|(_, home)| home)
 }

@@ -49,6 +49,8 @@ pub struct Experiment {
     pub starts: Option<u32>,
     /// How many distinct data orders are crossed with the starts; `None` where not given.
     pub orders: Option<u32>,
+    /// Up to this update all restarts follow the data order of stream 0, and only then their own.
+    pub fork: Option<u64>,
     /// The streams that change from restart to restart.
     pub vary: VarySet,
     /// Overridden and grid keys with their values, as dotted paths in the order written: what the report
@@ -91,8 +93,10 @@ impl VarySet {
 pub struct Network {
     /// Sizes from input to output; at least two.
     pub layers: Vec<u32>,
-    /// Applied after every layer but the last; the last is linear.
+    /// Applied after every layer but the last.
     pub activation: Activation,
+    /// Applied after the last: `Identity`, or with mse `Tanh` or `Sigmoid`.
+    pub output_activation: Activation,
 }
 
 impl Network {
@@ -112,17 +116,43 @@ impl Network {
     }
 }
 
-/// What follows the affine map of a hidden layer.
+/// What follows the affine map of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Activation {
     /// max(0, z); its derivative at 0 is 0.
     Relu,
+    /// z above 0, else z/100; its derivative at 0 is 1/100 (PyTorch's `LeakyReLU`).
+    LeakyRelu,
+    /// z·Φ(z), Φ the normal distribution (Hendrycks & Gimpel 2016), by erf: PyTorch's `GELU` without `tanh`.
+    Gelu,
     /// Hyperbolic tangent.
     Tanh,
     /// 1 / (1 + exp(−z)).
     Sigmoid,
     /// z.
     Identity,
+}
+
+impl Activation {
+    /// The name in specs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Relu => "relu",
+            Self::LeakyRelu => "leaky_relu",
+            Self::Gelu => "gelu",
+            Self::Tanh => "tanh",
+            Self::Sigmoid => "sigmoid",
+            Self::Identity => "identity",
+        }
+    }
+
+    /// Whether its derivative jumps at 0.
+    pub fn has_kink(self) -> bool {
+        match self {
+            Self::Relu | Self::LeakyRelu => true,
+            Self::Gelu | Self::Tanh | Self::Sigmoid | Self::Identity => false,
+        }
+    }
 }
 
 /// The data of an experiment.
@@ -226,10 +256,17 @@ pub struct Train {
     pub l2: f64,
     /// The update rule.
     pub optimizer: Optimizer,
+    /// Pulls parameters to 0 in each update and is no part of the loss: `weight_decay · θ` is added to the gradient,
+    /// or with `Optimizer::AdamW` θ shrinks by the factor 1 − lr · `weight_decay`.
+    pub weight_decay: f64,
     /// Learning rate.
     pub lr: f64,
+    /// How the learning rate changes from update to update.
+    pub schedule: Schedule,
     /// Rows per update.
     pub batch: Batch,
+    /// Whether small batches take the rows in shuffled order, else in file order.
+    pub shuffle: bool,
     /// When training ends at the latest.
     pub budget: Budget,
     /// What ends it earlier.
@@ -257,6 +294,11 @@ pub enum Optimizer {
         /// Momentum in [0, 1).
         momentum: f64,
     },
+    /// Stochastic gradient descent with Nesterov's momentum in PyTorch's form (`nesterov = true`).
+    Nesterov {
+        /// Momentum in (0, 1).
+        momentum: f64,
+    },
     /// Adam (Kingma & Ba 2015) with eps outside the root.
     Adam {
         /// Decay of the first moment, in [0, 1).
@@ -265,6 +307,53 @@ pub enum Optimizer {
         beta2: f64,
         /// Added to the root of the second moment.
         eps: f64,
+    },
+    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+    AdamW {
+        /// Decay of the first moment, in [0, 1).
+        beta1: f64,
+        /// Decay of the second moment, in [0, 1).
+        beta2: f64,
+        /// Added to the root of the second moment.
+        eps: f64,
+    },
+    /// RMSprop (Hinton, lecture 6e) as in PyTorch, not centred.
+    RmsProp {
+        /// Decay of the mean square, in [0, 1).
+        alpha: f64,
+        /// Added to its root.
+        eps: f64,
+    },
+}
+
+/// The learning rate over the updates: first a linear warm-up, then one of the shapes. Formulas: `docs/engine.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Schedule {
+    /// Updates of the warm-up.
+    pub warmup: u64,
+    /// What follows it.
+    pub shape: LrShape,
+}
+
+/// How the learning rate changes after the warm-up.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub enum LrShape {
+    /// Not at all.
+    #[default]
+    Constant,
+    /// Multiplied by `gamma` after each `step_size` updates (PyTorch's `StepLR`).
+    Step {
+        /// Updates between two steps, at least 1.
+        step_size: u64,
+        /// The factor, in (0, 1].
+        gamma: f64,
+    },
+    /// Half a cosine down to `eta_min` (PyTorch's `CosineAnnealingLR`), where it stays.
+    Cosine {
+        /// Updates of the way down; `None` for all that the budget leaves after the warm-up.
+        t_max: Option<u64>,
+        /// Where it ends, at least 0.
+        eta_min: f64,
     },
 }
 

@@ -3,7 +3,6 @@
 use ndarray::Array2;
 use seedsweep_common::limits;
 use seedsweep_common::outcome::Certificate;
-use seedsweep_common::spec::Activation;
 
 use super::surface::{Cancelled, Point, Surface};
 use super::{eigen, symmetry};
@@ -12,7 +11,7 @@ use super::{eigen, symmetry};
 const GRADIENT_ZERO: f64 = 1e-8;
 /// Eigenvalues of at most this share of the largest count as zero.
 const CURVATURE_ZERO: f64 = 1e-6;
-/// A relu unit this near to its kink at a training row may be on it.
+/// A unit this near to its kink at a training row may be on it.
 const KINK: f64 = 1e-7;
 
 /// A certificate with what it rests on.
@@ -60,9 +59,9 @@ fn judge_curvature(hessian: Array2<f64>, explained: impl FnOnce() -> usize) -> O
     Some(Verdict { certificate, lambda_min, lambda_max })
 }
 
-/// Whether a relu unit switches at a training row, as near as can be told.
+/// Whether a unit whose activation has a kink switches at a training row, as near as can be told.
 pub(super) fn is_at_kink(surface: &Surface<'_>, theta: &[f64]) -> bool {
-    surface.network.activation() == Activation::Relu
+    surface.network.activation().has_kink()
         && surface.network.pre_activations(theta, &surface.features).iter().flatten().any(|z| z.abs() < KINK)
 }
 

@@ -4,7 +4,7 @@
 use seedsweep_common::spec::{Activation, Loss};
 
 use super::surface::{Surface, dot};
-use crate::nn::layer::Layer;
+use crate::nn::layer::{LEAKY_SLOPE, Layer};
 use crate::nn::network::Network;
 
 /// Part of a direction that must be left after the earlier ones are taken out, for it to be a new one.
@@ -67,8 +67,11 @@ pub(super) fn has_equal_units(network: &Network, theta: &[f64]) -> bool {
 ///   that feeds nothing is free;
 /// - relu, no l2: what goes into a unit grows while what goes out shrinks; all parameters of a unit that no
 ///   training row switches on are free;
-/// - units that are linear on the training rows (identity; relu, no l2: always on): any linear mixing of those of one
-///   layer, and a shift of each that the biases behind it take back (with l2: rotations only);
+/// - leaky_relu, no l2: each unit's scale as with relu;
+/// - units that are linear on the training rows (identity; relu, no l2: always on; leaky_relu, no l2: always on or
+///   always off): any linear mixing of those of one layer, and a shift of each that the biases behind it take back
+///   (with l2: rotations only);
+/// - gelu, tanh and sigmoid: only what holds for any activation;
 /// - cross_entropy, no l2: the same amount added to all logits, by weights or biases.
 pub(super) fn null_directions(surface: &Surface<'_>, theta: &[f64]) -> usize {
     let network = surface.network;
@@ -80,10 +83,15 @@ pub(super) fn null_directions(surface: &Surface<'_>, theta: &[f64]) -> usize {
     match network.activation() {
         Activation::Relu if is_free => relu(surface, theta, &mut basis),
         Activation::Identity => hidden(network).for_each(|layer| {
-            let units: Vec<usize> = (0..layer.units()).collect();
+            let units: Vec<(usize, f64)> = (0..layer.units()).map(|unit| (unit, 1.0)).collect();
             linear(layer, &units, theta, is_free, &mut basis);
         }),
-        _ => {}
+        Activation::LeakyRelu if is_free => leaky_relu(surface, theta, &mut basis),
+        Activation::Relu
+        | Activation::LeakyRelu
+        | Activation::Gelu
+        | Activation::Tanh
+        | Activation::Sigmoid => {}
     }
     if is_free && surface.loss == Loss::CrossEntropy {
         logit_shifts(network, &mut basis);
@@ -148,34 +156,60 @@ fn relu(surface: &Surface<'_>, theta: &[f64], basis: &mut Basis) {
                     .chain(layer.outgoing(unit))
                     .for_each(|at| basis.add([(at, 1.0)].into_iter()));
             } else {
-                let grows = layer.incoming(unit).map(|at| (at, theta[at]));
-                basis.add(grows.chain(layer.outgoing(unit).map(|at| (at, -theta[at]))));
+                rescale(layer, unit, theta, basis);
             }
         }
-        let always_on: Vec<usize> =
-            (0..layer.units()).filter(|&unit| of_unit(unit).all(|&z| z > 0.0)).collect();
+        let always_on: Vec<(usize, f64)> = (0..layer.units())
+            .filter(|&unit| of_unit(unit).all(|&z| z > 0.0))
+            .map(|unit| (unit, 1.0))
+            .collect();
         linear(layer, &always_on, theta, true, basis);
     }
 }
 
+fn leaky_relu(surface: &Surface<'_>, theta: &[f64], basis: &mut Basis) {
+    let sums = surface.network.pre_activations(theta, &surface.features);
+    for (layer, sums) in hidden(surface.network).zip(sums) {
+        let of_unit = |unit: usize| sums.iter().skip(unit).step_by(layer.units());
+        (0..layer.units()).for_each(|unit| rescale(layer, unit, theta, basis));
+        let slope = |unit: usize| match () {
+            () if of_unit(unit).all(|&z| z > 0.0) => Some(1.0),
+            () if of_unit(unit).all(|&z| z < 0.0) => Some(LEAKY_SLOPE),
+            () => None,
+        };
+        let one_sided: Vec<(usize, f64)> =
+            (0..layer.units()).filter_map(|unit| Some((unit, slope(unit)?))).collect();
+        linear(layer, &one_sided, theta, true, basis);
+    }
+}
+
+/// What goes into a positively homogeneous unit grows while what goes out shrinks.
+fn rescale(layer: Hidden<'_>, unit: usize, theta: &[f64], basis: &mut Basis) {
+    let grows = layer.incoming(unit).map(|at| (at, theta[at]));
+    basis.add(grows.chain(layer.outgoing(unit).map(|at| (at, -theta[at]))));
+}
+
 /// Unit v is added to unit u, and taken back behind the layer; a bias grows, and those behind the layer shrink.
-fn linear(layer: Hidden<'_>, units: &[usize], theta: &[f64], is_free: bool, basis: &mut Basis) {
-    let shear = |u: usize, v: usize, sign: f64| {
+/// `units` with the slope at which each is linear.
+fn linear(layer: Hidden<'_>, units: &[(usize, f64)], theta: &[f64], is_free: bool, basis: &mut Basis) {
+    // `back`: how much unit v must give behind the layer for one unit of u's sum
+    let shear = |u: usize, v: usize, sign: f64, back: f64| {
         let before = layer.incoming(u).zip(layer.incoming(v)).map(move |(to, from)| (to, sign * theta[from]));
         let behind =
-            layer.outgoing(v).zip(layer.outgoing(u)).map(move |(to, from)| (to, -sign * theta[from]));
+            layer.outgoing(v).zip(layer.outgoing(u)).map(move |(to, from)| (to, -sign * back * theta[from]));
         before.chain(behind)
     };
-    for &u in units {
-        for &v in units {
+    for &(u, slope_u) in units {
+        for &(v, slope_v) in units {
             if is_free {
-                basis.add(shear(u, v, 1.0));
+                basis.add(shear(u, v, 1.0, slope_u / slope_v));
             } else if v < u {
-                basis.add(shear(u, v, 1.0).chain(shear(v, u, -1.0)));
+                basis.add(shear(u, v, 1.0, 1.0).chain(shear(v, u, -1.0, 1.0)));
             }
         }
         if is_free {
-            let behind = layer.outgoing(u).enumerate().map(|(k, at)| (layer.bias_behind(k), -theta[at]));
+            let behind =
+                layer.outgoing(u).enumerate().map(|(k, at)| (layer.bias_behind(k), -slope_u * theta[at]));
             basis.add(behind.chain([(layer.bias(u), 1.0)]));
         }
     }

@@ -1,4 +1,4 @@
-//! Our own exp, log, tanh and sigmoid: the same bits on every machine.
+//! Our own exp, log, tanh, sigmoid and erf: the same bits on every machine.
 //!
 //! They are built from IEEE additions, multiplications, fused multiply-adds, divisions, comparisons and
 //! operations on bits; no libm is asked, no table is read, and every choice is a select, so that vector lanes can
@@ -66,6 +66,17 @@ macro_rules! elementary {
             numerator / (1.0 + e)
         }
 
+        /// The error function, 2/√π·∫₀ˣ exp(−t²) dt; at most 1.5 ulp off, odd, never above 1 in size.
+        #[inline(always)]
+        pub fn erf(x: $float) -> $float {
+            let size = x.abs();
+            let size = if size > ERF_ONE { ERF_ONE } else { size };
+            let near_zero = size.mul_add(horner(size * size, &ERF), size);
+            let beyond = 1.0 - exp(size * horner(size, &ERFC));
+            let y = if size < ERF_SEAM { near_zero } else { beyond };
+            y.copysign(x)
+        }
+
         /// Σ c[i]·x^i, highest power first.
         #[inline(always)]
         fn horner<const N: usize>(x: $float, coefficients: &[$float; N]) -> $float {
@@ -120,6 +131,33 @@ pub mod single {
         -0.053_743_565_256_826_07,
         0.020_650_692_160_776_15,
         -0.005_717_072_393_260_127,
+    ];
+
+    const ERF_SEAM: f32 = 0.875;
+    /// Beyond it erf rounds to 1.
+    const ERF_ONE: f32 = 4.0;
+    /// erf(x)/x − 1 in x², up to the seam; relative error of the whole 8.6e-10.
+    const ERF: [f32; 7] = [
+        0.128_379_166_126_251_22,
+        -0.376_126_289_367_675_8,
+        0.112_836_219_370_365_14,
+        -0.026_855_276_897_549_63,
+        0.005_190_637_893_974_781,
+        -0.000_802_187_016_233_801_8,
+        7.843_248_022_254_556e-05,
+    ];
+    /// log(1 − erf(x)) / x from the seam to where erf is 1; error of the whole 2.1e-11.
+    const ERFC: [f32; 10] = [
+        -1.128_412_485_122_680_7,
+        -0.636_404_275_894_165,
+        -0.103_380_121_290_683_75,
+        0.020_100_522_786_378_86,
+        -0.000_742_992_677_260_190_2,
+        -0.001_144_459_936_767_816_5,
+        0.000_462_362_833_786_755_8,
+        -9.402_079_012_943_432e-05,
+        1.046_698_980_644_578_1e-05,
+        -5.054_600_364_928_774e-07,
     ];
 
     elementary!(f32, u32, i32);
@@ -178,6 +216,53 @@ pub mod double {
         9.158_981_904_090_673e-5,
         -3.021_798_544_361_936_7e-5,
         6.055_642_686_554_51e-6,
+    ];
+
+    const ERF_SEAM: f64 = 0.875;
+    /// Beyond it erf rounds to 1.
+    const ERF_ONE: f64 = 6.0;
+    /// erf(x)/x − 1 in x², up to the seam; relative error of the whole 1.2e-17.
+    const ERF: [f64; 14] = [
+        0.128_379_167_095_512_6,
+        -0.376_126_389_031_842_9,
+        0.112_837_916_709_939_84,
+        -0.026_866_170_656_156_54,
+        0.005_223_977_788_207_343_5,
+        -0.000_854_834_133_937_443_7,
+        0.000_120_561_418_726_010_27,
+        -1.495_629_462_326_678e-05,
+        1.725_705_535_291_397_9e-06,
+        -3.052_724_515_052_855_7e-07,
+        1.851_627_608_117_935_8e-07,
+        -1.334_585_069_830_175e-07,
+        5.987_722_310_375_31e-08,
+        -1.196_558_974_457_134_6e-08,
+    ];
+    /// log(1 − erf(x)) / x from the seam to where erf is 1; error of the whole 1.4e-18.
+    const ERFC: [f64; 23] = [
+        -1.128_379_203_061_23,
+        -0.636_619_346_763_200_4,
+        -0.102_774_970_769_817,
+        0.019_136_680_690_460_765,
+        0.000_189_110_123_718_059_16,
+        -0.001_659_675_798_772_225_9,
+        0.000_538_734_603_668_883_4,
+        3.132_232_401_210_469e-05,
+        -0.000_115_523_840_283_244_99,
+        6.637_462_146_261_837e-05,
+        -2.446_275_361_890_024_6e-05,
+        6.599_632_977_770_309e-06,
+        -1.316_048_048_690_847_5e-06,
+        1.785_995_354_891_35e-07,
+        -9.868_737_065_799_433e-09,
+        -2.298_908_380_467_956e-09,
+        7.928_945_791_219_421e-10,
+        -1.331_568_897_680_568e-10,
+        1.489_262_611_643_915e-11,
+        -1.156_912_714_213_532_2e-12,
+        6.056_734_840_597_667e-14,
+        -1.934_263_341_189_918_8e-15,
+        2.857_774_351_365_688_4e-17,
     ];
 
     elementary!(f64, u64, i64);

@@ -7,6 +7,11 @@ use seedsweep_common::spec::Activation;
 
 use crate::nn::scalar::Scalar;
 
+/// Slope of leaky_relu below 0 (PyTorch's default).
+pub(crate) const LEAKY_SLOPE: f64 = 0.01;
+/// 1/√(2π).
+const NORMAL_HEIGHT: f64 = 0.398_942_280_401_432_7;
+
 /// Where a layer's parameters lie in the flat vector: weights (outputs, inputs) row-major, then biases.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layer {
@@ -65,23 +70,14 @@ pub fn forward<S: Scalar>(layer: &Layer, transposed: &[S], biases: &[S], inputs:
     }
 }
 
-/// `d[s][k] = 0`, then `fma(w[u][k], δ[s][u], d[s][k])` for u ascending, then one multiplication by the derivative
-/// of the activation that gave `inputs`. `weights` (outputs, inputs), `deltas` (rows, outputs), `inputs` and
-/// `below` (rows, inputs).
+/// `d[s][k] = 0`, then `fma(w[u][k], δ[s][u], d[s][k])` for u ascending. What follows is one multiplication by the
+/// derivative of the activation below. `weights` (outputs, inputs), `deltas` (rows, outputs), `below` (rows, inputs).
 #[inline(always)]
-pub fn backward<S: Scalar>(
-    layer: &Layer,
-    activation: Activation,
-    weights: &[S],
-    deltas: &[S],
-    inputs: &[S],
-    below: &mut [S],
-) {
+pub fn backward<S: Scalar>(layer: &Layer, weights: &[S], deltas: &[S], below: &mut [S]) {
     below.fill(S::ZERO);
     for (u, row) in weights.chunks_exact(layer.inputs).enumerate() {
         chains(row, &deltas[u..], layer.outputs, below);
     }
-    multiply_by_derivative(activation, inputs, below);
 }
 
 /// Goes on with the sums over rows: `fma(δ[s][u], a[s][k], g[u][k])` and `g[u] + δ[s][u]`, s ascending.
@@ -123,6 +119,17 @@ pub fn activate<S: Scalar>(activation: Activation, values: &mut [S]) {
                 *z = S::select(z.gt(S::ZERO), *z, S::ZERO);
             }
         }
+        Activation::LeakyRelu => {
+            let slope = S::from_f64(LEAKY_SLOPE);
+            for z in values {
+                *z = S::select(z.gt(S::ZERO), *z, slope.mul(*z));
+            }
+        }
+        Activation::Gelu => {
+            for z in values {
+                *z = z.mul(normal_distribution(*z));
+            }
+        }
         Activation::Tanh => {
             for z in values {
                 *z = z.tanh();
@@ -137,11 +144,45 @@ pub fn activate<S: Scalar>(activation: Activation, values: &mut [S]) {
     }
 }
 
-/// Multiplies each δ by the derivative of the activation, written in its value a: relu 1 if a > 0 else 0,
-/// tanh 1 − a², sigmoid a − a², each rounded once.
-#[inline(always)]
-fn multiply_by_derivative<S: Scalar>(activation: Activation, values: &[S], deltas: &mut [S]) {
+/// Whether the derivative needs the sum z; the others are written in the value a.
+pub fn needs_sums(activation: Activation) -> bool {
     match activation {
+        Activation::Gelu => true,
+        Activation::Relu
+        | Activation::LeakyRelu
+        | Activation::Tanh
+        | Activation::Sigmoid
+        | Activation::Identity => false,
+    }
+}
+
+/// Φ(z) = ½ + ½·erf(z·√½), the normal distribution.
+#[inline(always)]
+fn normal_distribution<S: Scalar>(z: S) -> S {
+    let half = S::from_f64(0.5);
+    half.fma(z.mul(S::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf(), half)
+}
+
+/// Multiplies each δ by the derivative of the activation, written in its value a: relu 1 if a > 0 else 0,
+/// leaky_relu 1 if a > 0 else 1/100, tanh 1 − a², sigmoid a − a², each rounded once; gelu in its sum z:
+/// Φ(z) + z·exp(−z²/2)/√(2π). `values`, `deltas` and, where [`needs_sums`] says so, `sums` (rows, width).
+#[inline(always)]
+pub fn multiply_by_derivative<S: Scalar>(activation: Activation, values: &[S], sums: &[S], deltas: &mut [S]) {
+    match activation {
+        Activation::LeakyRelu => {
+            let slope = S::from_f64(LEAKY_SLOPE);
+            for (d, &a) in deltas.iter_mut().zip(values) {
+                *d = d.mul(S::select(a.gt(S::ZERO), S::ONE, slope));
+            }
+        }
+        Activation::Gelu => {
+            let (root, height) = (S::from_f64(std::f64::consts::FRAC_1_SQRT_2), S::from_f64(NORMAL_HEIGHT));
+            for (d, &z) in deltas.iter_mut().zip(sums) {
+                let t = z.mul(root);
+                let density = height.mul(t.neg().mul(t).exp());
+                *d = d.mul(z.fma(density, normal_distribution(z)));
+            }
+        }
         Activation::Relu => {
             for (d, &a) in deltas.iter_mut().zip(values) {
                 *d = d.mul(S::select(a.gt(S::ZERO), S::ONE, S::ZERO));

@@ -1,5 +1,6 @@
 //! Networks in arithmetic: data, starts, layers, losses, optimisers. Pure: knows nothing of leases, gRPC or disks.
 
+mod angle;
 pub mod data;
 pub mod functions;
 pub mod init;
@@ -10,3 +11,4 @@ pub mod network;
 pub mod optimizer;
 pub mod order;
 pub mod scalar;
+pub mod schedule;

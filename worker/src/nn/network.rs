@@ -16,7 +16,7 @@ mod pass;
 
 pub use curvature::Curvature;
 pub use pass::Pass;
-pub(crate) use pass::SquaredNorm;
+pub(crate) use pass::{Decay, SquaredNorm};
 
 /// Most rows worked off at once: enough for the inner loops, few enough for the cache.
 const PIECE_ROWS: usize = 64;
@@ -28,6 +28,7 @@ const PIECE_WORK: usize = 1 << 23;
 pub struct Network {
     layers: Vec<Layer>,
     activation: Activation,
+    output_activation: Activation,
     parameters: usize,
 }
 
@@ -47,6 +48,8 @@ pub struct Workspace<S> {
     transposed: Vec<S>,
     /// For each layer its values after the activation, (piece, outputs).
     values: Vec<Vec<S>>,
+    /// For each hidden layer its values before the activation, (piece, outputs); empty where no derivative needs them.
+    sums: Vec<Vec<S>>,
     /// For each layer the loss's derivatives by its sums, (piece, outputs).
     deltas: Vec<Vec<S>>,
     /// Rows that fit.
@@ -64,7 +67,8 @@ impl Network {
             offset += layer.parameter_count();
             layers.push(layer);
         }
-        Self { layers, activation: spec.activation, parameters: offset }
+        let (activation, output_activation) = (spec.activation, spec.output_activation);
+        Self { layers, activation, output_activation, parameters: offset }
     }
 
     /// The layers, from input to output.
@@ -75,6 +79,11 @@ impl Network {
     /// What follows each layer but the last.
     pub fn activation(&self) -> Activation {
         self.activation
+    }
+
+    /// What follows the last layer.
+    pub fn output_activation(&self) -> Activation {
+        self.output_activation
     }
 
     /// Number of weights and biases.
@@ -101,9 +110,12 @@ impl Network {
     pub fn workspace_on<S: Scalar>(&self, lanes: Lanes) -> Workspace<S> {
         let piece = (PIECE_WORK / self.parameters).clamp(1, PIECE_ROWS);
         let per_layer = || self.layers.iter().map(|layer| vec![S::ZERO; piece * layer.outputs]).collect();
+        let hidden = &self.layers[..self.layers.len() - 1];
+        let kept = if layer::needs_sums(self.activation) { piece } else { 0 };
         Workspace {
             transposed: vec![S::ZERO; self.parameters],
             values: per_layer(),
+            sums: hidden.iter().map(|layer| vec![S::ZERO; kept * layer.outputs]).collect(),
             deltas: per_layer(),
             piece,
             lanes,
@@ -157,7 +169,7 @@ impl Network {
         pass.finish_loss(l2)
     }
 
-    /// What the last layer gives for each row of `features` (rows, inputs): (rows, outputs).
+    /// What the network gives for each row of `features` (rows, inputs): (rows, outputs).
     pub fn outputs<S: Scalar>(&self, theta: &[S], features: &[S], workspace: &mut Workspace<S>) -> Vec<S> {
         let mut outputs = Vec::with_capacity(features.len() / self.input_width() * self.output_width());
         workspace.load(self, theta);
@@ -217,9 +229,14 @@ impl<S: Scalar> Job for Forward<'_, S> {
             let inputs = below.last().map_or(features, |values| &values[..rows * layer.inputs]);
             let sums = &mut from_here[0][..rows * layer.outputs];
             layer::forward(layer, transposed, biases, inputs, sums);
-            if l < last {
-                layer::activate(network.activation, sums);
+            if l == last {
+                layer::activate(network.output_activation, sums);
+                return;
             }
+            if layer::needs_sums(network.activation) {
+                workspace.sums[l][..sums.len()].copy_from_slice(sums);
+            }
+            layer::activate(network.activation, sums);
         }
     }
 }

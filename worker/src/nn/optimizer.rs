@@ -4,6 +4,7 @@
 use seedsweep_common::spec;
 
 use crate::nn::lane::{Job, Lanes};
+use crate::nn::network::Decay;
 use crate::nn::scalar::Scalar;
 
 /// An update rule with what it remembers.
@@ -18,8 +19,59 @@ pub enum Optimizer<S> {
         /// v, (parameters).
         velocity: Vec<S>,
     },
+    /// v = fma(μ, v, g); θ = fma(−lr, fma(μ, v, g), θ), as PyTorch has Nesterov's momentum.
+    Nesterov {
+        /// μ.
+        momentum: S,
+        /// v, (parameters).
+        velocity: Vec<S>,
+    },
     /// Adam (Kingma & Ba 2015, algorithm 1) with eps outside the root, as PyTorch has it.
     Adam(Adam<S>),
+    /// v = fma(α, v, ((1 − α)·g)·g); θ = fma(−lr, g / (√v + eps), θ), as PyTorch has it.
+    RmsProp {
+        /// α, and 1 − α as f64 has it.
+        alpha: [S; 2],
+        /// Added to the root.
+        eps: S,
+        /// v, (parameters).
+        square: Vec<S>,
+    },
+}
+
+/// What pulls the parameters to 0 before each update.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum WeightDecay {
+    /// Nothing.
+    None,
+    /// g = fma(amount, θ, g).
+    Coupled(f64),
+    /// θ = (1 − lr·amount)·θ, the factor in f64 and rounded once (Loshchilov & Hutter 2019, as PyTorch has it).
+    Decoupled(f64),
+}
+
+impl WeightDecay {
+    /// The decay of `amount` that belongs to the rule `spec`.
+    pub fn new(spec: &spec::Optimizer, amount: f64) -> Self {
+        match spec {
+            _ if amount == 0.0 => Self::None,
+            spec::Optimizer::AdamW { .. } => Self::Decoupled(amount),
+            spec::Optimizer::Gd
+            | spec::Optimizer::Sgd { .. }
+            | spec::Optimizer::Nesterov { .. }
+            | spec::Optimizer::Adam { .. }
+            | spec::Optimizer::RmsProp { .. } => Self::Coupled(amount),
+        }
+    }
+
+    /// Changes `gradient` or `theta` (parameters) ahead of an update with learning rate `lr`.
+    pub fn apply<S: Scalar>(self, theta: &mut [S], gradient: &mut [S], lr: f64, lanes: Lanes) {
+        match self {
+            Self::None => {}
+            Self::Coupled(amount) => lanes.run(Decay { theta, factor: S::from_f64(amount), gradient }),
+            Self::Decoupled(amount) => lanes.run(Shrink { theta, factor: S::from_f64(1.0 - lr * amount) }),
+        }
+    }
 }
 
 /// Adam's constants and moments.
@@ -41,12 +93,22 @@ impl<S: Scalar> Optimizer<S> {
             spec::Optimizer::Sgd { momentum } => {
                 Self::Momentum { momentum: S::from_f64(momentum), velocity: vec![S::ZERO; parameters] }
             }
-            spec::Optimizer::Adam { beta1, beta2, eps } => Self::Adam(Adam {
-                betas: [beta1, beta2],
-                eps,
-                powers: [1.0, 1.0],
-                moments: [vec![S::ZERO; parameters], vec![S::ZERO; parameters]],
-            }),
+            spec::Optimizer::Nesterov { momentum } => {
+                Self::Nesterov { momentum: S::from_f64(momentum), velocity: vec![S::ZERO; parameters] }
+            }
+            spec::Optimizer::RmsProp { alpha, eps } => Self::RmsProp {
+                alpha: [S::from_f64(alpha), S::from_f64(1.0 - alpha)],
+                eps: S::from_f64(eps),
+                square: vec![S::ZERO; parameters],
+            },
+            spec::Optimizer::Adam { beta1, beta2, eps } | spec::Optimizer::AdamW { beta1, beta2, eps } => {
+                Self::Adam(Adam {
+                    betas: [beta1, beta2],
+                    eps,
+                    powers: [1.0, 1.0],
+                    moments: [vec![S::ZERO; parameters], vec![S::ZERO; parameters]],
+                })
+            }
         }
     }
 
@@ -61,7 +123,22 @@ impl<S: Scalar> Optimizer<S> {
                 momentum: *momentum,
                 minus_lr: S::from_f64(-lr),
             }),
+            Self::Nesterov { momentum, velocity } => lanes.run(LookAhead {
+                theta,
+                gradient,
+                velocity,
+                momentum: *momentum,
+                minus_lr: S::from_f64(-lr),
+            }),
             Self::Adam(adam) => lanes.run(adam.update(theta, gradient, lr)),
+            Self::RmsProp { alpha, eps, square } => lanes.run(Normalise {
+                theta,
+                gradient,
+                square,
+                alpha: *alpha,
+                minus_lr: S::from_f64(-lr),
+                eps: *eps,
+            }),
         }
     }
 }
@@ -123,6 +200,65 @@ impl<S: Scalar> Job for Accelerate<'_, S> {
     }
 }
 
+struct LookAhead<'a, S> {
+    theta: &'a mut [S],
+    gradient: &'a [S],
+    velocity: &'a mut [S],
+    momentum: S,
+    minus_lr: S,
+}
+
+impl<S: Scalar> Job for LookAhead<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for ((theta, v), &g) in self.theta.iter_mut().zip(self.velocity).zip(self.gradient) {
+            *v = self.momentum.fma(*v, g);
+            *theta = self.minus_lr.fma(self.momentum.fma(*v, g), *theta);
+        }
+    }
+}
+
+/// v = fma(α, v, ((1 − α)·g)·g); θ = fma(−lr, g / (√v + eps), θ).
+struct Normalise<'a, S> {
+    theta: &'a mut [S],
+    gradient: &'a [S],
+    square: &'a mut [S],
+    alpha: [S; 2],
+    minus_lr: S,
+    eps: S,
+}
+
+impl<S: Scalar> Job for Normalise<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for ((theta, v), &g) in self.theta.iter_mut().zip(self.square).zip(self.gradient) {
+            *v = self.alpha[0].fma(*v, self.alpha[1].mul(g).mul(g));
+            *theta = self.minus_lr.fma(g.div(v.sqrt().add(self.eps)), *theta);
+        }
+    }
+}
+
+/// θ = factor·θ.
+struct Shrink<'a, S> {
+    theta: &'a mut [S],
+    factor: S,
+}
+
+impl<S: Scalar> Job for Shrink<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for theta in self.theta {
+            *theta = self.factor.mul(*theta);
+        }
+    }
+}
+
 /// m = fma(β₁, m, (1 − β₁)·g); v = fma(β₂, v, ((1 − β₂)·g)·g);
 /// θ = fma(−lr/(1 − β₁ᵗ), m / fma(√v, 1/√(1 − β₂ᵗ), eps), θ).
 struct Adapt<'a, S> {
@@ -161,7 +297,8 @@ mod tests {
         let mut theta: Vec<f32> = (0..37).map(|i| 0.1 * i as f32 - 1.7).collect();
         let mut optimizer = Optimizer::new(spec, theta.len());
         for step in 0..20 {
-            let gradient: Vec<f32> = theta.iter().map(|t| t * t - 0.3 + 0.01 * step as f32).collect();
+            let mut gradient: Vec<f32> = theta.iter().map(|t| t * t - 0.3 + 0.01 * step as f32).collect();
+            WeightDecay::new(spec, 0.05).apply(&mut theta, &mut gradient, 0.07, lanes);
             optimizer.step(&mut theta, &gradient, 0.07, lanes);
         }
         theta.into_iter().map(f32::to_bits).collect()
@@ -172,7 +309,10 @@ mod tests {
         for spec in [
             spec::Optimizer::Gd,
             spec::Optimizer::Sgd { momentum: 0.9 },
+            spec::Optimizer::Nesterov { momentum: 0.9 },
             spec::Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+            spec::Optimizer::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+            spec::Optimizer::RmsProp { alpha: 0.99, eps: 1e-8 },
         ] {
             let expected = after_steps(Lanes::detect(), &spec);
             for level in [Level::Baseline, Level::Avx2, Level::Avx512] {

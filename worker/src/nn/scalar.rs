@@ -44,6 +44,8 @@ pub trait Scalar: Copy + Debug + Send + Sync + 'static {
     fn tanh(self) -> Self;
     /// 1 / (1 + e^−self).
     fn sigmoid(self) -> Self;
+    /// 2/√π·∫₀ exp(−t²) dt up to self.
+    fn erf(self) -> Self;
 
     /// `chosen` if `condition`, else `otherwise`; both are evaluated.
     #[inline(always)]
@@ -117,6 +119,10 @@ macro_rules! float_scalar {
             #[inline(always)]
             fn sigmoid(self) -> Self {
                 $functions::sigmoid(self)
+            }
+            #[inline(always)]
+            fn erf(self) -> Self {
+                $functions::erf(self)
             }
         }
     };
@@ -212,5 +218,10 @@ impl Scalar for Dual {
     fn sigmoid(self) -> Self {
         let value = double::sigmoid(self.value);
         Self::new(value, self.slope * (-value).mul_add(value, value))
+    }
+    #[inline(always)]
+    fn erf(self) -> Self {
+        let density = std::f64::consts::FRAC_2_SQRT_PI * double::exp(-(self.value * self.value));
+        Self::new(double::erf(self.value), self.slope * density)
     }
 }

@@ -3,13 +3,15 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use seedsweep_common::outcome::StopReason;
-use seedsweep_common::spec::{Batch, Budget, Loss, Train};
+use seedsweep_common::plan;
+use seedsweep_common::spec::{Batch, Loss, Train};
 
 use crate::nn::lane::Job;
 use crate::nn::network::{self, Network, Pass, SquaredNorm, Workspace};
-use crate::nn::optimizer::Optimizer;
+use crate::nn::optimizer::{Optimizer, WeightDecay};
 use crate::nn::order::Order;
 use crate::nn::scalar::Scalar;
+use crate::nn::schedule::Rates;
 
 /// It was told to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +33,10 @@ pub(super) struct Descent<'a, S> {
     rows: network::Batch<'a, S>,
     cancelled: &'a AtomicBool,
     optimizer: Optimizer<S>,
+    decay: WeightDecay,
+    rates: Rates,
+    /// Updates that the budget allows.
+    limit: u64,
     workspace: Workspace<S>,
     gradient: Vec<S>,
     steps: u64,
@@ -46,12 +52,17 @@ impl<'a, S: Scalar> Descent<'a, S> {
         theta: Vec<S>,
         cancelled: &'a AtomicBool,
     ) -> Self {
+        let count = rows.features.len() / network.input_width();
+        let limit = plan::updates(train, count as u64).unwrap_or(u64::MAX);
         Self {
             network,
             train,
             rows,
             cancelled,
             optimizer: Optimizer::new(&train.optimizer, theta.len()),
+            decay: WeightDecay::new(&train.optimizer, train.weight_decay),
+            rates: Rates::new(train.lr, train.schedule, limit),
+            limit,
             workspace: network.workspace(),
             gradient: vec![S::ZERO; theta.len()],
             steps: 0,
@@ -71,14 +82,13 @@ impl<'a, S: Scalar> Descent<'a, S> {
 
     /// Full-batch updates. The rules are looked at before the first update and after each.
     fn full_batches(&mut self) -> Result<StopReason, Cancelled> {
-        let (Budget::Epochs(limit) | Budget::Steps(limit)) = self.train.budget;
         loop {
             let with_loss = self.train.stop.loss.is_some();
             let loss = self.pass(self.rows, with_loss)?;
             if let Some(reason) = self.judge(loss)? {
                 return Ok(reason);
             }
-            if self.steps == limit {
+            if self.steps == self.limit {
                 return Ok(StopReason::StepLimit);
             }
             self.update();
@@ -94,14 +104,10 @@ impl<'a, S: Scalar> Descent<'a, S> {
         let has_rules = stop.grad_norm.is_some() || stop.loss.is_some() || stop.max_error.is_some();
         let count = self.rows.features.len() / self.network.input_width();
         let updates_per_epoch = count.div_ceil(size) as u64;
-        let limit = match self.train.budget {
-            Budget::Epochs(epochs) => epochs.saturating_mul(updates_per_epoch),
-            Budget::Steps(steps) => steps,
-        };
         let mut batch = GatheredRows { features: Vec::new(), targets: Vec::new() };
-        while self.steps < limit {
+        while self.steps < self.limit {
             for numbers in order.next_epoch().chunks(size) {
-                if self.steps == limit {
+                if self.steps == self.limit {
                     break;
                 }
                 batch.gather(&self.rows, numbers, self.network);
@@ -136,7 +142,9 @@ impl<'a, S: Scalar> Descent<'a, S> {
 
     fn update(&mut self) {
         let lanes = self.workspace.lanes();
-        self.optimizer.step(&mut self.theta, &self.gradient, self.train.lr, lanes);
+        let lr = self.rates.next_rate();
+        self.decay.apply(&mut self.theta, &mut self.gradient, lr, lanes);
+        self.optimizer.step(&mut self.theta, &self.gradient, lr, lanes);
         self.steps += 1;
     }
 

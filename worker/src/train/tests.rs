@@ -4,7 +4,8 @@ use ndarray::Array2;
 use seedsweep_common::id::Name;
 use seedsweep_common::init::{Bias, Init};
 use seedsweep_common::spec::{
-    self, Activation, Budget, Data, Level, Minima, Optimizer, Stop, Tolerances, Train, VarySet, XorEncoding,
+    self, Activation, Budget, Data, Level, LrShape, Minima, Optimizer, Schedule, Stop, Tolerances, Train,
+    VarySet, XorEncoding,
 };
 
 use super::*;
@@ -15,7 +16,11 @@ static RUNNING: AtomicBool = AtomicBool::new(false);
 fn demo() -> Experiment {
     Experiment {
         name: Name::new("demo").unwrap(),
-        network: spec::Network { layers: vec![2, 2, 1], activation: Activation::Tanh },
+        network: spec::Network {
+            layers: vec![2, 2, 1],
+            activation: Activation::Tanh,
+            output_activation: Activation::Identity,
+        },
         data: Data {
             source: DataSource::Xor { encoding: XorEncoding::Signed },
             test_fraction: 0.0,
@@ -26,6 +31,9 @@ fn demo() -> Experiment {
             l2: 1e-3,
             optimizer: Optimizer::Sgd { momentum: 0.0 },
             lr: 0.05,
+            weight_decay: 0.0,
+            schedule: Schedule::default(),
+            shuffle: true,
             batch: Batch::Size(1),
             budget: Budget::Epochs(600),
             stop: Stop::default(),
@@ -41,6 +49,7 @@ fn demo() -> Experiment {
         restarts: 1_000,
         starts: None,
         orders: None,
+        fork: None,
         vary: VarySet { init: true, order: true, data: false },
         parameters: Vec::new(),
     }
@@ -191,16 +200,20 @@ fn loss_curves_are_those_of_jax_and_optax() {
         let (lr, batch) = match optimizer {
             Optimizer::Gd => (0.1, Batch::Full),
             Optimizer::Sgd { .. } => (0.05, Batch::Size(5)),
-            Optimizer::Adam { .. } => (0.01, Batch::Full),
+            _ => (0.01, Batch::Full),
         };
         for (steps, expected) in [0, 1, 10, 100].into_iter().zip(losses) {
             let mut experiment = demo();
-            experiment.network = spec::Network { layers: layers.clone(), activation };
+            experiment.network =
+                spec::Network { layers: layers.clone(), activation, output_activation: Activation::Identity };
             experiment.train = Train {
                 loss,
                 l2: 1e-3,
                 optimizer,
                 lr,
+                weight_decay: 0.0,
+                schedule: Schedule::default(),
+                shuffle: true,
                 batch,
                 budget: Budget::Steps(steps),
                 stop: Stop::default(),
@@ -217,6 +230,134 @@ fn loss_curves_are_those_of_jax_and_optax() {
             let outcome = train(&prepared, 0);
             assert_eq!((outcome.steps, outcome.stop_reason), (steps, StopReason::StepLimit));
             assert_close(outcome.loss_train, expected, 1e-9, &format!("{loss:?} {optimizer:?} {steps}"));
+        }
+    }
+}
+
+/// Loss after 0, 1, 10 and 100 full-batch updates, from JAX 0.10.2 and Optax 0.2.8 in f64:
+/// ```python
+/// import jax, jax.numpy as jnp, numpy as np, optax
+/// jax.config.update("jax_enable_x64", True)
+/// def net(layers, act, out, theta, x):
+///     i = 0
+///     for l, (n, m) in enumerate(zip(layers, layers[1:])):
+///         w = theta[i:i + n * m].reshape(m, n); b = theta[i + n * m:i + n * m + m]; i += n * m + m
+///         x = x @ w.T + b
+///         x = act(x) if l < len(layers) - 2 else out(x)
+///     return x
+/// mse = lambda f, y: jnp.mean((f - y) ** 2)
+/// cross_entropy = lambda f, y: jnp.mean(optax.softmax_cross_entropy(f, y))
+/// s = np.arange(12); x = np.cos(.9 * s[:, None] + 1.3 * np.arange(3)[None])
+/// ys = np.sin(.7 * s[:, None] + .5 * np.arange(2)[None]); yc = np.eye(3)[s * 7 % 3]
+/// same = lambda z: z; gelu = lambda z: jax.nn.gelu(z, approximate=False); leaky = jax.nn.leaky_relu
+/// cosine = optax.join_schedules([optax.linear_schedule(.05, .2, 3), optax.cosine_decay_schedule(.2, 96)], [4])
+/// step = optax.exponential_decay(.1, 20, .5, staircase=True)
+/// wide = lambda f: lambda count: f(jnp.float64(count))  # optax divides 32-bit counts in f32
+/// decayed = lambda rule: optax.chain(optax.add_decayed_weights(.03), rule)
+/// cases = {
+///   "nesterov": (mse, [3, 5, 2], jnp.tanh, same, ys, optax.sgd(.05, .9, nesterov=True)),
+///   "adamw": (cross_entropy, [3, 6, 4, 3], gelu, same, yc, optax.adamw(.01, weight_decay=.03)),
+///   "rmsprop": (cross_entropy, [3, 6, 4, 3], leaky, same, yc, optax.rmsprop(.01, .99, 1e-8, eps_in_sqrt=False)),
+///   "decayed sgd, cosine": (mse, [3, 5, 2], gelu, jnp.tanh, ys, decayed(optax.sgd(wide(cosine)))),
+///   "decayed adam, step": (mse, [3, 5, 2], leaky, jax.nn.sigmoid, ys, decayed(optax.adam(wide(step)))),
+/// }
+/// for name, (f, layers, act, out, y, rule) in cases.items():
+///     total = lambda t: f(net(layers, act, out, t, x), y) + 1e-3 * jnp.sum(t ** 2)
+///     n = sum((a + 1) * b for a, b in zip(layers, layers[1:]))
+///     t = jnp.asarray(.5 * np.sin(1.7 * (np.arange(n) + 1))); state = rule.init(t); curve = []
+///     for i in range(101):
+///         if i in (0, 1, 10, 100): curve.append(float(total(t)))
+///         update, state = rule.update(jax.grad(total)(t), state, t); t = optax.apply_updates(t, update)
+///     print(name, curve)
+/// ```
+#[test]
+fn later_rules_schedules_and_activations_are_those_of_jax_and_optax() {
+    let cosine = Schedule { warmup: 4, shape: LrShape::Cosine { t_max: Some(96), eta_min: 0.0 } };
+    let step = Schedule { warmup: 0, shape: LrShape::Step { step_size: 20, gamma: 0.5 } };
+    let (beta1, beta2, eps) = (0.9, 0.999, 1e-8);
+    let (same, tanh, sigmoid) = (Activation::Identity, Activation::Tanh, Activation::Sigmoid);
+    let (leaky, gelu) = (Activation::LeakyRelu, Activation::Gelu);
+    let constant = Schedule::default();
+    // (loss, activation, output activation, rule, weight decay, lr, schedule, curve)
+    let curves = [
+        (
+            Loss::Mse,
+            tanh,
+            same,
+            Optimizer::Nesterov { momentum: 0.9 },
+            0.0,
+            0.05,
+            constant,
+            [0.924825513608063, 0.7923567901518973, 0.3397546007018059, 0.19039659462494124],
+        ),
+        (
+            Loss::CrossEntropy,
+            gelu,
+            same,
+            Optimizer::AdamW { beta1, beta2, eps },
+            0.03,
+            0.01,
+            constant,
+            [1.1656206917303236, 1.158515454671569, 1.1113129063425158, 0.6558062219702391],
+        ),
+        (
+            Loss::CrossEntropy,
+            leaky,
+            same,
+            Optimizer::RmsProp { alpha: 0.99, eps },
+            0.0,
+            0.01,
+            constant,
+            [1.1679747142066914, 1.105211833701618, 0.874148012771566, 0.7473418006631892],
+        ),
+        (
+            Loss::Mse,
+            gelu,
+            tanh,
+            Optimizer::Gd,
+            0.03,
+            0.2,
+            cosine,
+            [0.7324758687103511, 0.7102795973086797, 0.3824616260830383, 0.21989169606272096],
+        ),
+        (
+            Loss::Mse,
+            leaky,
+            sigmoid,
+            Optimizer::Adam { beta1, beta2, eps },
+            0.03,
+            0.1,
+            step,
+            [0.5715965690425593, 0.5261499615541555, 0.3712150339377384, 0.3669413362657845],
+        ),
+    ];
+    for (loss, activation, output_activation, optimizer, weight_decay, lr, schedule, losses) in curves {
+        let layers = if loss == Loss::Mse { vec![3, 5, 2] } else { vec![3, 6, 4, 3] };
+        for (steps, expected) in [0, 1, 10, 100].into_iter().zip(losses) {
+            let mut experiment = demo();
+            experiment.network = spec::Network { layers: layers.clone(), activation, output_activation };
+            experiment.train = Train {
+                loss,
+                l2: 1e-3,
+                optimizer,
+                weight_decay,
+                lr,
+                schedule,
+                batch: Batch::Full,
+                shuffle: true,
+                budget: Budget::Steps(steps),
+                stop: Stop::default(),
+            };
+            let width = layers[layers.len() - 1] as usize;
+            let targets = Array2::from_shape_fn((12, width), |(s, k)| match loss {
+                Loss::Mse => (0.7 * s as f64 + 0.5 * k as f64).sin(),
+                _ => f64::from(s * 7 % 3 == k),
+            });
+            let features = Array2::from_shape_fn((12, 3), |(s, k)| (0.9 * s as f64 + 1.3 * k as f64).cos());
+            let start = waves(Network::new(&experiment.network).parameter_count());
+            let prepared = prepare_on(Precision::F64, experiment, Rows { features, targets }, start);
+            let found = train(&prepared, 0).loss_train;
+            assert_close(found, expected, 1e-9, &format!("{optimizer:?} {schedule:?} {steps}"));
         }
     }
 }
@@ -302,8 +443,11 @@ fn units_that_start_equal_stay_equal_at_every_width() {
         for precision in [Precision::F32, Precision::F64] {
             for batch in [Batch::Full, Batch::Size(7)] {
                 let mut experiment = demo();
-                experiment.network =
-                    spec::Network { layers: vec![2, width, 1], activation: Activation::Tanh };
+                experiment.network = spec::Network {
+                    layers: vec![2, width, 1],
+                    activation: Activation::Tanh,
+                    output_activation: Activation::Identity,
+                };
                 experiment.data.source = DataSource::Moons { samples: 64, noise: 0.1 };
                 experiment.train.batch = batch;
                 experiment.train.lr = 0.1;
@@ -322,7 +466,11 @@ fn units_that_start_equal_stay_equal_at_every_width() {
 #[test]
 fn two_groups_of_equal_units_stay_two() {
     let mut experiment = demo();
-    experiment.network = spec::Network { layers: vec![2, 16, 1], activation: Activation::Tanh };
+    experiment.network = spec::Network {
+        layers: vec![2, 16, 1],
+        activation: Activation::Tanh,
+        output_activation: Activation::Identity,
+    };
     experiment.train.budget = Budget::Epochs(50);
     let mut start = vec![0.01; 65];
     start[16..32].fill(-0.2);
@@ -431,7 +579,11 @@ fn diverged_training_is_an_outcome_and_keeps_its_steps() {
 fn parameters_that_are_not_finite_count_as_diverged_though_the_loss_is_finite() {
     for batch in [Batch::Full, Batch::Size(3)] {
         let mut experiment = demo();
-        experiment.network = spec::Network { layers: vec![2, 1, 1], activation: Activation::Relu };
+        experiment.network = spec::Network {
+            layers: vec![2, 1, 1],
+            activation: Activation::Relu,
+            output_activation: Activation::Identity,
+        };
         experiment.train.l2 = 0.0;
         experiment.train.lr = 1e-30;
         experiment.train.batch = batch;
@@ -607,4 +759,37 @@ fn trained_bits_are_golden() {
         ("3890dae2de111225dd12005f84e0dd70", "76deea814ed763695ff5d0f2d9695672"),
     ];
     assert_eq!(digests.each_ref().map(|(xor, digits)| (xor.as_str(), digits.as_str())), expected);
+}
+
+#[test]
+fn forked_restarts_are_one_until_the_fork_and_part_after_it() {
+    let at = |fork: Option<u64>, steps, restart| {
+        let mut experiment = demo();
+        experiment.vary = VarySet { order: true, ..VarySet::default() };
+        experiment.fork = fork;
+        experiment.train.batch = Batch::Size(3);
+        experiment.train.budget = Budget::Steps(steps);
+        train(&prepare(Precision::F32, experiment), restart).digest
+    };
+    for fork in [1, 2, 40, 41] {
+        for steps in [fork - 1, fork].into_iter().filter(|&steps| steps > 0) {
+            assert_eq!(at(Some(fork), steps, 5), at(None, steps, 0), "update {steps}, fork {fork}");
+        }
+        assert_ne!(at(Some(fork), fork + 20, 5), at(None, fork + 20, 0), "fork {fork}");
+        assert_ne!(at(Some(fork), fork + 20, 5), at(Some(fork), fork + 20, 6), "fork {fork}");
+        assert_eq!(at(Some(fork), fork + 20, 0), at(None, fork + 20, 0), "fork {fork}");
+    }
+}
+
+#[test]
+fn the_order_of_the_file_is_kept_where_nothing_is_shuffled() {
+    let at = |shuffle, restart| {
+        let mut experiment = demo();
+        experiment.vary = VarySet { order: true, ..VarySet::default() };
+        experiment.train.shuffle = shuffle;
+        train(&prepare(Precision::F32, experiment), restart).digest
+    };
+    assert_eq!(at(false, 1), at(false, 2));
+    assert_ne!(at(true, 1), at(true, 2));
+    assert_ne!(at(false, 1), at(true, 1));
 }

@@ -12,7 +12,11 @@ use crate::spec::*;
 pub(crate) fn experiment(name: &str, vary: VarySet, starts: Option<u32>, restarts: u32) -> Experiment {
     Experiment {
         name: Name::new(name).unwrap(),
-        network: Network { layers: vec![2, 2, 1], activation: Activation::Tanh },
+        network: Network {
+            layers: vec![2, 2, 1],
+            activation: Activation::Tanh,
+            output_activation: Activation::Identity,
+        },
         data: Data {
             source: DataSource::Xor { encoding: XorEncoding::Signed },
             test_fraction: 0.0,
@@ -23,6 +27,9 @@ pub(crate) fn experiment(name: &str, vary: VarySet, starts: Option<u32>, restart
             l2: 1e-3,
             optimizer: Optimizer::Sgd { momentum: 0.0 },
             lr: 0.05,
+            weight_decay: 0.0,
+            schedule: Schedule::default(),
+            shuffle: true,
             batch: Batch::Size(1),
             budget: Budget::Epochs(600),
             stop: Stop::default(),
@@ -38,6 +45,7 @@ pub(crate) fn experiment(name: &str, vary: VarySet, starts: Option<u32>, restart
         restarts,
         starts,
         orders: None,
+        fork: None,
         vary,
         parameters: Vec::new(),
     }

@@ -77,14 +77,19 @@ fn network(rng: &mut ChaCha8Rng, data: &Data) -> (Network, Loss) {
     let mut layers = vec![inputs];
     layers.extend((0..rng.random_range(0..4)).map(|_| rng.random_range(1..40)));
     layers.push(outputs);
-    let activations = [Activation::Relu, Activation::Tanh, Activation::Sigmoid, Activation::Identity];
-    (Network { layers, activation: pick(rng, &activations) }, loss)
+    let outputs = [Activation::Identity, Activation::Tanh, Activation::Sigmoid];
+    let activations = [&outputs[..], &[Activation::Relu, Activation::LeakyRelu, Activation::Gelu]].concat();
+    let output_activation = if loss == Loss::Mse { pick(rng, &outputs) } else { Activation::Identity };
+    (Network { layers, activation: pick(rng, &activations), output_activation }, loss)
 }
 
 fn train(rng: &mut ChaCha8Rng, loss: Loss) -> Train {
-    let optimizer = match rng.random_range(0..3) {
+    let optimizer = match rng.random_range(0..6) {
         0 => Optimizer::Gd,
         1 => Optimizer::Sgd { momentum: unit(rng) },
+        2 => Optimizer::Nesterov { momentum: rng.random_range(0.01..1.0) },
+        3 => Optimizer::AdamW { beta1: unit(rng), beta2: unit(rng), eps: positive(rng) },
+        4 => Optimizer::RmsProp { alpha: unit(rng), eps: positive(rng) },
         _ => Optimizer::Adam { beta1: unit(rng), beta2: unit(rng), eps: positive(rng) },
     };
     let size = Batch::Size(rng.random_range(1..3));
@@ -96,16 +101,30 @@ fn train(rng: &mut ChaCha8Rng, loss: Loss) -> Train {
         loss: maybe(rng, target),
         max_error: maybe(rng, max_error).filter(|_| loss == Loss::Mse),
     };
-    let l2 = positive(rng);
+    let (l2, decay) = (positive(rng), positive(rng));
     Train {
         loss,
         l2: pick(rng, &[0.0, l2]),
         optimizer,
+        weight_decay: pick(rng, &[0.0, 0.01, decay]),
         lr: positive(rng),
+        schedule: schedule(rng),
         batch,
+        shuffle: rng.random(),
         budget: pick(rng, &[Budget::Epochs(long / 1000 + 1), Budget::Steps(long)]),
         stop,
     }
+}
+
+fn schedule(rng: &mut ChaCha8Rng) -> Schedule {
+    let updates = rng.random_range(1..1_000_000);
+    let eta_min = positive(rng);
+    let shape = match rng.random_range(0..3) {
+        0 => LrShape::Constant,
+        1 => LrShape::Step { step_size: updates, gamma: rng.random_range(0.01..1.0) },
+        _ => LrShape::Cosine { t_max: maybe(rng, updates), eta_min: pick(rng, &[0.0, eta_min]) },
+    };
+    Schedule { warmup: pick(rng, &[0, updates]), shape }
 }
 
 fn minima(rng: &mut ChaCha8Rng, network: &Network, vary: VarySet) -> Minima {
@@ -161,6 +180,8 @@ fn experiment(rng: &mut ChaCha8Rng, index: usize, base: Option<&Experiment>) -> 
     let orders = rng.random_range(1..20);
     let starts = maybe(rng, starts).filter(|_| !vary.init);
     let orders = maybe(rng, orders).filter(|_| vary.order);
+    let fork = rng.random_range(1..1000);
+    let fork = maybe(rng, fork).filter(|_| vary.order);
     let restarts = starts.unwrap_or(1) * orders.unwrap_or_else(|| rng.random_range(1..1000));
     let minima = minima(rng, &network, vary);
     let minima = same
@@ -169,11 +190,34 @@ fn experiment(rng: &mut ChaCha8Rng, index: usize, base: Option<&Experiment>) -> 
         .unwrap_or(minima);
     let name = Name::new(&format!("e-{index}.x")).unwrap();
     let parameters = Vec::new();
-    let mut experiment =
-        Experiment { name, network, data, train, minima, init, restarts, starts, orders, vary, parameters };
+    let mut experiment = Experiment {
+        name,
+        network,
+        data,
+        train,
+        minima,
+        init,
+        restarts,
+        starts,
+        orders,
+        fork,
+        vary,
+        parameters,
+    };
     let table = canonical::experiment_table(&experiment);
-    let paths =
-        ["train.lr", "network.layers", "init", "init.bias", "train.stop", "data.target", "restarts", "vary"];
+    let paths = [
+        "train.lr",
+        "train.shuffle",
+        "train.weight_decay",
+        "train.schedule",
+        "network.layers",
+        "init",
+        "init.bias",
+        "train.stop",
+        "data.target",
+        "restarts",
+        "vary",
+    ];
     let named = paths.iter().filter(|_| rng.random_bool(0.3));
     experiment.parameters = named
         .filter_map(|path| {

@@ -23,6 +23,10 @@ pub(super) fn read(cell: &Cell, out: &mut Diagnostics<'_>) -> Option<Experiment>
     let restarts = reader.count("restarts", 1, most, None);
     let starts = optional_count(&mut reader, "starts", most);
     let orders = optional_count(&mut reader, "orders", most);
+    let fork = match reader.entry("fork") {
+        Some(_) => reader.integer("fork", 1, limits::STEPS_PER_TRIAL, None).map(Some),
+        None => Some(None),
+    };
     let vary = vary(&mut reader);
     let init = reader.required("init", "where training starts, for instance `init = \"xavier_uniform\"`");
     let init = init.and_then(|entry| init::read(entry, out));
@@ -36,6 +40,7 @@ pub(super) fn read(cell: &Cell, out: &mut Diagnostics<'_>) -> Option<Experiment>
         restarts: restarts?,
         starts: starts?,
         orders: orders?,
+        fork: fork?,
         vary: vary?,
         parameters: Vec::new(),
     };

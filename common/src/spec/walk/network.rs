@@ -7,12 +7,17 @@ use crate::spec::document::{Table, Value};
 use crate::spec::keys;
 use crate::spec::model::{Activation, Network};
 
-const ACTIVATIONS: [(&str, Activation); 4] = [
+const ACTIVATIONS: [(&str, Activation); 6] = [
     ("relu", Activation::Relu),
+    ("leaky_relu", Activation::LeakyRelu),
+    ("gelu", Activation::Gelu),
     ("tanh", Activation::Tanh),
     ("sigmoid", Activation::Sigmoid),
     ("identity", Activation::Identity),
 ];
+/// A rectified output could be dead on every row, and then nothing would train.
+const OUTPUT_ACTIVATIONS: [(&str, Activation); 3] =
+    [("identity", Activation::Identity), ("tanh", Activation::Tanh), ("sigmoid", Activation::Sigmoid)];
 
 /// Reads the table `network`.
 pub(super) fn read(table: &Table, at: Span, mode: Mode, out: &mut Diagnostics<'_>) -> Option<Network> {
@@ -22,9 +27,10 @@ pub(super) fn read(table: &Table, at: Span, mode: Mode, out: &mut Diagnostics<'_
     let layers = layers(&mut reader);
     // a network without a hidden layer has nothing to activate
     let default = layers.as_ref().is_some_and(|layers| layers.len() == 2).then_some(Activation::Identity);
-    let activation = reader.choice("activation", &ACTIVATIONS, &["leaky_relu", "gelu"], default);
+    let activation = reader.choice("activation", &ACTIVATIONS, &[], default);
+    let output = reader.choice("output_activation", &OUTPUT_ACTIVATIONS, &[], Some(Activation::Identity));
     kind?;
-    Some(Network { layers: layers?, activation: activation? })
+    Some(Network { layers: layers?, activation: activation?, output_activation: output? })
 }
 
 fn layers(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<u32>> {
@@ -45,7 +51,8 @@ fn layers(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<u32>> {
         })
         .collect();
     let layers: Vec<u32> = sizes.into_iter().collect::<Option<_>>()?;
-    let network = Network { layers, activation: Activation::Identity };
+    let network =
+        Network { layers, activation: Activation::Identity, output_activation: Activation::Identity };
     let parameters = network.parameter_count();
     if parameters > limits::PARAMETERS {
         let title = format!("a network may have at most {} parameters", limits::PARAMETERS);

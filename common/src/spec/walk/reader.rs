@@ -301,6 +301,8 @@ pub(super) enum Within {
     OpenUnit,
     /// 0 ≤ x ≤ 1.
     Unit,
+    /// 0 < x ≤ 1.
+    PositiveUnit,
 }
 
 impl Within {
@@ -313,6 +315,7 @@ impl Within {
                 Self::HalfOpenUnit => (0.0..1.0).contains(&value),
                 Self::OpenUnit => value > 0.0 && value < 1.0,
                 Self::Unit => (0.0..=1.0).contains(&value),
+                Self::PositiveUnit => value > 0.0 && value <= 1.0,
             }
     }
 }
@@ -327,6 +330,7 @@ impl std::fmt::Display for Within {
             Self::HalfOpenUnit => f.write_str("at least 0 and below 1"),
             Self::OpenUnit => f.write_str("above 0 and below 1"),
             Self::Unit => f.write_str("from 0 to 1"),
+            Self::PositiveUnit => f.write_str("above 0 and at most 1"),
         }
     }
 }

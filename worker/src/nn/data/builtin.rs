@@ -8,7 +8,8 @@ use seedsweep_common::spec::{DataSource, XorEncoding};
 
 use super::error::DataError;
 use super::target::Targets;
-use super::{Table, angle, csv, file, npy};
+use super::{Table, csv, file, npy};
+use crate::nn::angle;
 
 /// UCI optdigits (test part): 64 pixels and the digit, one byte each (`worker/data/README.md`).
 const DIGITS: &[u8] = include_bytes!("../../../data/digits.npy");

@@ -1,7 +1,6 @@
 //! Data sets: built in by formula or as small files, or a user's file. Never reads a disk: the bytes of
 //! files are handed in.
 
-mod angle;
 mod builtin;
 mod csv;
 mod error;

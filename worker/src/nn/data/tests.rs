@@ -14,7 +14,11 @@ fn loaded(
     test_fraction: f64,
     standardize: bool,
 ) -> Result<Dataset, DataError> {
-    let network = Network { layers: layers.to_vec(), activation: Activation::Tanh };
+    let network = Network {
+        layers: layers.to_vec(),
+        activation: Activation::Tanh,
+        output_activation: Activation::Identity,
+    };
     load(&Data { source, test_fraction, standardize }, &network, loss, 2026, 0, &|_| None)
 }
 

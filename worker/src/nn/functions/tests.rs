@@ -4,7 +4,7 @@ use super::{double, single};
 use crate::nn::lane::{Job, Lanes, Level};
 
 /// The bounds stated in the documentation, for both precisions.
-const BOUNDS: [(&str, f64); 4] = [("exp", 1.0), ("log", 1.0), ("tanh", 1.5), ("sigmoid", 2.5)];
+const BOUNDS: [(&str, f64); 5] = [("exp", 1.0), ("log", 1.0), ("tanh", 1.5), ("sigmoid", 2.5), ("erf", 1.5)];
 
 type Single = fn(f32) -> f32;
 type Double = fn(f64) -> f64;
@@ -15,6 +15,8 @@ fn single_function(name: &str) -> (Single, Double) {
         "log" => (single::log, f64::ln),
         "tanh" => (single::tanh, f64::tanh),
         "sigmoid" => (single::sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
+        // the standard library has none; ours in f64 is measured against 300 bits
+        "erf" => (single::erf, double::erf),
         other => unreachable!("{other}"),
     }
 }
@@ -25,6 +27,7 @@ fn double_function(name: &str) -> Double {
         "log" => double::log,
         "tanh" => double::tanh,
         "sigmoid" => double::sigmoid,
+        "erf" => double::erf,
         other => unreachable!("{other}"),
     }
 }
@@ -109,6 +112,11 @@ fn single_precision_stays_within_its_ulp_bounds() {
 ///     for x in xs + ([2.0 ** random.uniform(-1074, 1024) for _ in range(30)] if name == "log" else []):
 ///         y = f(mpf(x)); high = float(y); low = float(y - mpf(high))
 ///         print(name, hexed(x), hexed(high), hexed(low))
+/// # erf
+/// random.seed(2); R = [(-6, 6), (-0.875, 0.875), (0.8, 1.2), (-1e-2, 1e-2)]
+/// for x in [.875, .8749999999999999, 5e-324, 5.9, -1.] + [random.uniform(*R[i % 4]) for i in range(100)]:
+///     y = mpmath.erf(mpf(x)); high = float(y); low = float(y - mpf(high))
+///     print("erf", hexed(x), hexed(high), hexed(low))
 /// ```
 #[test]
 fn double_precision_stays_within_its_ulp_bounds() {
@@ -139,6 +147,7 @@ fn double_precision_stays_within_its_ulp_bounds() {
 #[test]
 fn double_precision_agrees_with_the_platform_within_both_errors() {
     let platform: [Double; 4] = [f64::exp, f64::ln, f64::tanh, |x| 1.0 / (1.0 + (-x).exp())];
+    // the standard library has no erf: the zip ends before it
     for ((name, bound), platform) in BOUNDS.into_iter().zip(platform) {
         for i in 0..100_000_u32 {
             let x = if name == "log" {
@@ -264,6 +273,86 @@ fn function_bits_are_the_same_at_every_level_and_for_ever() {
     for level in [Level::Baseline, Level::Avx2, Level::Avx512] {
         if let Some(lanes) = Lanes::force(level) {
             assert_eq!(lanes.run(Values { stride: 99_991 }), 7_419_301_773_645_617_028, "{level:?}");
+        }
+    }
+}
+
+/// Steps of erf that fall, are not odd, or leave [−1, 1], over neighbouring f32 from `from` to `to`.
+struct ErfNeighbours {
+    from: f32,
+    to: f32,
+}
+
+impl Job for ErfNeighbours {
+    /// Largest fall, in ulp, and the count of the other faults.
+    type Output = (u32, u32);
+
+    #[inline(always)]
+    fn run(self) -> (u32, u32) {
+        let (mut fall, mut wrong, mut before) = (0, 0, 0.0_f32);
+        for bits in self.from.to_bits()..=self.to.to_bits() {
+            let y = single::erf(f32::from_bits(bits));
+            let odd = single::erf(-f32::from_bits(bits)).to_bits() == (-y).to_bits();
+            wrong += u32::from(!(0.0..=1.0).contains(&y) || !odd);
+            fall = fall.max(before.to_bits().saturating_sub(y.to_bits()));
+            before = y;
+        }
+        (fall, wrong)
+    }
+}
+
+#[test]
+fn erf_is_odd_never_above_one_and_falls_by_rounding_alone() {
+    let sample = [(1e-3, 1.1e-3), (0.8, 1.0), (3.8, 4.1)];
+    let all = [(0.0, 5.0)];
+    for &(from, to) in if thorough() { &all[..] } else { &sample } {
+        let (fall, wrong) = Lanes::detect().run(ErfNeighbours { from, to });
+        assert_eq!(wrong, 0, "between {from} and {to}");
+        assert!(fall <= 1, "falls by {fall} ulp between {from} and {to}");
+    }
+    for i in 0..600_000 {
+        let y = double::erf(f64::from(i) * 1e-5);
+        assert!((0.0..=1.0).contains(&y), "{i}");
+    }
+}
+
+#[test]
+fn erf_at_the_edges_is_what_mathematics_says() {
+    for (x, expected) in
+        [(0.0_f64, 0.0_f64), (-0.0, -0.0), (f64::INFINITY, 1.0), (f64::NEG_INFINITY, -1.0), (7.0, 1.0)]
+    {
+        assert_eq!(double::erf(x).to_bits(), expected.to_bits(), "{x}");
+        assert_eq!(single::erf(x as f32).to_bits(), (expected as f32).to_bits(), "{x}");
+    }
+    assert!(double::erf(f64::NAN).is_nan() && single::erf(f32::NAN).is_nan());
+    assert_eq!(single::erf(f32::from_bits(1)).to_bits(), 1);
+}
+
+/// A digest of erf over a large sample, to be equal at every level.
+struct ErfValues;
+
+impl Job for ErfValues {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run(self) -> u64 {
+        let mut hash = 0_u64;
+        for i in 0..u32::MAX / 99_991 {
+            let x = f32::from_bits(i * 99_991);
+            for y in [f64::from(single::erf(x)), double::erf(f64::from(x))] {
+                let bits = if y.is_nan() { 0 } else { y.to_bits() };
+                hash = hash.rotate_left(5).wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ bits;
+            }
+        }
+        hash
+    }
+}
+
+#[test]
+fn erf_bits_are_the_same_at_every_level_and_for_ever() {
+    for level in [Level::Baseline, Level::Avx2, Level::Avx512] {
+        if let Some(lanes) = Lanes::force(level) {
+            assert_eq!(lanes.run(ErfValues), 2_283_492_325_861_786_487, "{level:?}");
         }
     }
 }

@@ -67,7 +67,7 @@ impl<'a, S: Scalar> Pass<'a, S> {
     /// Ends the gradient: fma(2·l2, θ, g), where l2 is not 0.
     pub fn finish_gradient(&self, l2: f64, gradient: &mut [S]) {
         if l2 != 0.0 {
-            self.workspace.lanes.run(Decay { theta: self.theta, twice_l2: S::from_f64(2.0 * l2), gradient });
+            self.workspace.lanes.run(Decay { theta: self.theta, factor: S::from_f64(2.0 * l2), gradient });
         }
     }
 
@@ -126,6 +126,13 @@ impl<S: Scalar> Job for Piece<'_, S> {
             share,
             &mut workspace.deltas[last][..rows * width],
         );
+        // never one that needs the sums
+        layer::multiply_by_derivative(
+            network.output_activation,
+            outputs,
+            &[],
+            &mut workspace.deltas[last][..rows * width],
+        );
         for (l, layer) in network.layers.iter().enumerate().rev() {
             let (below, from_here) = workspace.deltas.split_at_mut(l);
             let deltas = &from_here[0][..rows * layer.outputs];
@@ -138,18 +145,24 @@ impl<S: Scalar> Job for Piece<'_, S> {
             if let Some(below) = below.last_mut() {
                 let (weights, _) = layer.parameters(theta);
                 let below = &mut below[..rows * layer.inputs];
-                layer::backward(layer, network.activation, weights, deltas, inputs, below);
+                layer::backward(layer, weights, deltas, below);
+                let sums = &workspace.sums[l - 1];
+                let sums = if sums.is_empty() { &[] } else { &sums[..rows * layer.inputs] };
+                layer::multiply_by_derivative(network.activation, inputs, sums, below);
             }
         }
         sum
     }
 }
 
-/// g = fma(2·l2, θ, g).
-struct Decay<'a, S> {
-    theta: &'a [S],
-    twice_l2: S,
-    gradient: &'a mut [S],
+/// g = fma(factor, θ, g).
+pub(crate) struct Decay<'a, S> {
+    /// θ.
+    pub(crate) theta: &'a [S],
+    /// 2·l2, or the weight decay.
+    pub(crate) factor: S,
+    /// g.
+    pub(crate) gradient: &'a mut [S],
 }
 
 impl<S: Scalar> Job for Decay<'_, S> {
@@ -158,7 +171,7 @@ impl<S: Scalar> Job for Decay<'_, S> {
     #[inline(always)]
     fn run(self) {
         for (g, &theta) in self.gradient.iter_mut().zip(self.theta) {
-            *g = self.twice_l2.fma(theta, *g);
+            *g = self.factor.fma(theta, *g);
         }
     }
 }

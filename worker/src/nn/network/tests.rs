@@ -7,8 +7,14 @@ use crate::nn::lane::Level;
 use crate::nn::loss;
 use crate::nn::scalar::Dual;
 
-const ACTIVATIONS: [Activation; 4] =
-    [Activation::Relu, Activation::Tanh, Activation::Sigmoid, Activation::Identity];
+const ACTIVATIONS: [Activation; 6] = [
+    Activation::Relu,
+    Activation::LeakyRelu,
+    Activation::Gelu,
+    Activation::Tanh,
+    Activation::Sigmoid,
+    Activation::Identity,
+];
 const LOSSES: [Loss; 3] = [Loss::Mse, Loss::CrossEntropy, Loss::Logistic];
 
 /// A network with parameters and rows to try it on.
@@ -24,7 +30,11 @@ fn uniform(rng: &mut ChaCha8Rng) -> f64 {
 }
 
 fn case(layers: &[u32], activation: Activation, loss: Loss, rows: usize, seed: u64) -> Case {
-    let network = Network::new(&spec::Network { layers: layers.to_vec(), activation });
+    let network = Network::new(&spec::Network {
+        layers: layers.to_vec(),
+        activation,
+        output_activation: Activation::Identity,
+    });
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let theta = (0..network.parameter_count()).map(|_| uniform(&mut rng)).collect();
     let features = (0..rows * network.input_width()).map(|_| uniform(&mut rng)).collect();
@@ -87,6 +97,46 @@ fn gradient_agrees_with_central_differences() {
     }
 }
 
+/// mse behind tanh and sigmoid, on both sides of the derivative.
+#[test]
+fn output_activations_agree_with_central_differences() {
+    let h = 1e-6;
+    for output in [Activation::Tanh, Activation::Sigmoid] {
+        let mut case = case(&[3, 5, 2], Activation::Gelu, Loss::Mse, 7, 7);
+        case.network.output_activation = output;
+        let batch = Batch { features: &case.features, targets: &case.targets };
+        let n = case.theta.len();
+        let mut workspace = case.network.workspace();
+        let mut gradient_at = |theta: &[f64]| {
+            let mut gradient = vec![0.0; n];
+            let loss =
+                case.network.loss_and_gradient(theta, &batch, Loss::Mse, 0.01, &mut workspace, &mut gradient);
+            (loss, gradient)
+        };
+        let (_, gradient) = gradient_at(&case.theta);
+        let mut hessian = Curvature::new(&case.network, &case.theta, &batch, Loss::Mse, 0.01);
+        for i in 0..n {
+            let mut moved = |step: f64| {
+                let mut theta = case.theta.clone();
+                theta[i] += step;
+                gradient_at(&theta)
+            };
+            let ((above, slope_above), (below, slope_below)) = (moved(h), moved(-h));
+            assert!((gradient[i] - (above - below) / (2.0 * h)).abs() < 2e-9, "{output:?} θ[{i}]");
+            let (mut direction, mut product) = (vec![0.0; n], vec![0.0; n]);
+            direction[i] = 1.0;
+            hessian.apply(&direction, &mut product);
+            for k in 0..n {
+                let difference = (slope_above[k] - slope_below[k]) / (2.0 * h);
+                assert!((product[k] - difference).abs() < 2e-8, "{output:?} θ[{i}], θ[{k}]");
+            }
+        }
+        let outputs = case.network.outputs(&case.theta, &case.features, &mut case.network.workspace());
+        let low = if output == Activation::Tanh { -1.0 } else { 0.0 };
+        assert!(outputs.iter().all(|f| (low..=1.0).contains(f)));
+    }
+}
+
 #[test]
 fn curvature_agrees_with_central_differences_of_the_gradient() {
     let h = 1e-6;
@@ -137,6 +187,10 @@ fn dual_numbers_carry_the_bits_of_f64() {
     }
 }
 
+fn normal_distribution<S: Scalar>(z: S) -> S {
+    S::from_f64(0.5).fma(z.mul(S::from_f64(0.5_f64.sqrt())).erf(), S::from_f64(0.5))
+}
+
 /// The numeric contract as plainly as it can be written, one number at a time.
 fn by_definition<S: Scalar>(
     network: &Network,
@@ -150,6 +204,7 @@ fn by_definition<S: Scalar>(
     let mut gradient = vec![S::ZERO; theta.len()];
     for s in 0..rows {
         let mut values = vec![batch.features[s * network.input_width()..][..network.input_width()].to_vec()];
+        let mut before = vec![Vec::new()];
         for (l, layer) in network.layers().iter().enumerate() {
             let (weights, biases) = layer.parameters(theta);
             let mut sums = Vec::new();
@@ -160,10 +215,15 @@ fn by_definition<S: Scalar>(
                 }
                 sums.push(sum);
             }
+            before.push(sums.clone());
             if l < last {
                 for sum in &mut sums {
                     *sum = match network.activation() {
                         Activation::Relu => S::select(sum.gt(S::ZERO), *sum, S::ZERO),
+                        Activation::LeakyRelu => {
+                            S::select(sum.gt(S::ZERO), *sum, S::from_f64(0.01).mul(*sum))
+                        }
+                        Activation::Gelu => sum.mul(normal_distribution(*sum)),
                         Activation::Tanh => sum.tanh(),
                         Activation::Sigmoid => sum.sigmoid(),
                         Activation::Identity => *sum,
@@ -194,8 +254,19 @@ fn by_definition<S: Scalar>(
                     sum = weights[u * layer.inputs + k].fma(delta[u], sum);
                 }
                 let a = values[l][k];
+                if l == 0 {
+                    below.push(sum);
+                    continue;
+                }
                 below.push(sum.mul(match network.activation() {
                     Activation::Relu => S::select(a.gt(S::ZERO), S::ONE, S::ZERO),
+                    Activation::LeakyRelu => S::select(a.gt(S::ZERO), S::ONE, S::from_f64(0.01)),
+                    Activation::Gelu => {
+                        let z = before[l][k];
+                        let t = z.mul(S::from_f64(0.5_f64.sqrt()));
+                        let height = S::from_f64(1.0 / (2.0 * std::f64::consts::PI).sqrt());
+                        z.fma(height.mul(t.neg().mul(t).exp()), normal_distribution(z))
+                    }
                     Activation::Tanh => a.neg().fma(a, S::ONE),
                     Activation::Sigmoid => a.neg().fma(a, a),
                     Activation::Identity => S::ONE,

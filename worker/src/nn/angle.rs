@@ -5,7 +5,7 @@ use std::f64::consts::FRAC_PI_2;
 
 /// (cos, sin) of π·`p`/`q`, `q` ≥ 1. The angle is reduced to at most π/4 in integers, so multiples of π/2
 /// are exact; elsewhere the error is below 2 ulp of 1.
-pub(super) fn of_pi(p: u32, q: u32) -> (f64, f64) {
+pub(crate) fn of_pi(p: u32, q: u32) -> (f64, f64) {
     let (p, q) = (u64::from(p), u64::from(q));
     let twice = 2 * (p % (2 * q));
     let (quarter, rest) = (twice / q, twice % q);
