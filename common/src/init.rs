@@ -9,6 +9,8 @@ pub struct Init {
     pub scheme: Scheme,
     /// How biases are set.
     pub bias: Bias,
+    /// Sd of the noise added to every parameter, from the stream `perturb`; at least 0.
+    pub perturb: f64,
 }
 
 /// How the weights of a layer are set, in PyTorch's spellings (`torch.nn.init`).
@@ -35,6 +37,43 @@ pub enum Scheme {
         /// Standard deviation, above 0.
         std: f64,
     },
+    /// N(mean, std²) on the condition that it lies in [low, high]; std is that of the whole normal (PyTorch's
+    /// `trunc_normal_`).
+    TruncatedNormal {
+        /// Mean of the whole normal.
+        mean: f64,
+        /// Standard deviation of the whole normal, above 0.
+        std: f64,
+        /// Lower end.
+        low: f64,
+        /// Upper end, above `low`.
+        high: f64,
+    },
+    /// U(−r, r), r = √(3 / fan_in) (LeCun et al. 1998).
+    LecunUniform,
+    /// N(0, 1 / fan_in) (LeCun et al. 1998).
+    LecunNormal,
+    /// gain times a matrix with orthonormal rows or columns, whichever are fewer, uniform among them (Saxe et al. 2013;
+    /// Mezzadri 2007).
+    Orthogonal {
+        /// Gain.
+        gain: f64,
+    },
+    /// scale where row and column have one number, else 0.
+    Identity {
+        /// Scale.
+        scale: f64,
+    },
+    /// scale·H/√n, cut to the layer's shape; H is Sylvester's of the smallest order n that holds it.
+    Hadamard {
+        /// Scale.
+        scale: f64,
+    },
+    /// scale times the orthonormal DCT-II of order n, cut to the layer's shape; n is the larger of its sizes.
+    Dct {
+        /// Scale.
+        scale: f64,
+    },
     /// U(−r, r), r = gain·√(6 / (fan_in + fan_out)) (Glorot & Bengio 2010).
     XavierUniform {
         /// Gain.
@@ -58,7 +97,8 @@ pub enum Scheme {
         /// Sd of the noise, at least 0.
         eps: f64,
     },
-    /// A vector from a `.npy` file: flat, in drawing order (layer by layer, weights row-major (out, in), biases).
+    /// From a `.npy` file, flat in drawing order (layer by layer, weights row-major (out, in), biases), or from a
+    /// `.safetensors` file with a `weight` and a `bias` of each layer.
     File(Attachment),
 }
 
@@ -91,6 +131,8 @@ pub enum Nonlinearity {
     Tanh,
     /// √2.
     Relu,
+    /// √(2 / (1 + 0.01²)).
+    LeakyRelu,
 }
 
 /// How biases are set.
@@ -110,10 +152,23 @@ impl Scheme {
     /// Whether two restarts with different `init` streams can start apart.
     pub(crate) fn is_random(&self) -> bool {
         match self {
-            Self::Constant { .. } | Self::Zeros | Self::File(_) => false,
+            Self::Constant { .. }
+            | Self::Zeros
+            | Self::File(_)
+            | Self::Identity { .. }
+            | Self::Hadamard { .. }
+            | Self::Dct { .. } => false,
             Self::SymmetricDial { eps, .. } => *eps != 0.0,
             _ => true,
         }
+    }
+
+    /// Whether the weights of a layer are made as a whole, so that no bias is like one of them.
+    pub fn is_of_matrices(&self) -> bool {
+        matches!(
+            self,
+            Self::Orthogonal { .. } | Self::Identity { .. } | Self::Hadamard { .. } | Self::Dct { .. }
+        )
     }
 
     /// The name in specs and reports.
@@ -129,6 +184,13 @@ impl Scheme {
             Self::KaimingNormal(_) => "kaiming_normal",
             Self::TorchLinearDefault => "torch_linear_default",
             Self::SymmetricDial { .. } => "symmetric_dial",
+            Self::TruncatedNormal { .. } => "truncated_normal",
+            Self::LecunUniform => "lecun_uniform",
+            Self::LecunNormal => "lecun_normal",
+            Self::Orthogonal { .. } => "orthogonal",
+            Self::Identity { .. } => "identity",
+            Self::Hadamard { .. } => "hadamard",
+            Self::Dct { .. } => "dct",
             Self::File(_) => "file",
         }
     }

@@ -34,6 +34,8 @@ pub const PARAMETERS: u64 = 50_000_000;
 /// Most parameters for which Hessians are built densely: 500² f64 are 2 MB, and all eigenvalues take a few
 /// tenths of a second.
 pub const DENSE_HESSIAN_PARAMETERS: usize = 500;
+/// Most inputs × outputs × the smaller of them, summed over the layers, of a start by `orthogonal`: about a second.
+pub const ORTHOGONAL_WORK: u64 = 1_000_000_000;
 /// Largest data file, in bytes; it is held in memory by each worker.
 pub const DATA_BYTES: u64 = 256 * 1024 * 1024;
 /// Most rows × columns of a data set.

@@ -12,6 +12,8 @@ pub struct Streams {
     pub order: u64,
     /// Of generated data and split.
     pub data: u64,
+    /// Of the noise added to the start.
+    pub perturb: u64,
 }
 
 /// What is replicated: the unit that the agreement's interval counts.
@@ -46,6 +48,7 @@ pub fn streams(experiment: &Experiment, restart: u32) -> Streams {
         init: if experiment.vary.init { restart } else { restart % starts },
         order,
         data: if experiment.vary.data { restart } else { 0 },
+        perturb: if experiment.vary.perturb { restart } else { 0 },
     }
 }
 
@@ -60,7 +63,15 @@ pub fn unit(experiment: &Experiment) -> Unit {
 /// Whether anything that varies can change an outcome of `experiment` for the same start. `vary = []`, the
 /// order with full batches and the start of a scheme without randomness cannot.
 pub fn can_vary(experiment: &Experiment) -> bool {
-    init_matters(experiment) || order_matters(experiment) || data_matters(experiment)
+    init_matters(experiment)
+        || order_matters(experiment)
+        || data_matters(experiment)
+        || perturb_matters(experiment)
+}
+
+/// Whether `perturb` varies and there is noise on the start.
+pub fn perturb_matters(experiment: &Experiment) -> bool {
+    experiment.vary.perturb && experiment.init.perturb > 0.0
 }
 
 /// Whether `init` varies and the scheme draws.
@@ -218,7 +229,12 @@ vary = ["order"]
             let varied = experiment(&[&format!("experiment.a.vary={vary}")]);
             for (restart, streams) in all_streams(&varied).into_iter().enumerate() {
                 let expected = |on: bool| if on { restart as u64 } else { 0 };
-                let expected = Streams { init: expected(init), order: expected(order), data: expected(data) };
+                let expected = Streams {
+                    init: expected(init),
+                    order: expected(order),
+                    data: expected(data),
+                    perturb: 0,
+                };
                 assert_eq!(streams, expected, "{vary}");
             }
         }

@@ -17,6 +17,8 @@ pub enum Purpose {
     Data,
     /// Split in training and test rows.
     Split,
+    /// Noise added to a start.
+    Perturb,
     /// Resampling in the analysis.
     Bootstrap,
 }
@@ -28,6 +30,7 @@ impl Purpose {
             Self::Order => "order",
             Self::Data => "data",
             Self::Split => "split",
+            Self::Perturb => "perturb",
             Self::Bootstrap => "bootstrap",
         }
     }
@@ -95,6 +98,7 @@ mod tests {
             (Purpose::Order, 0x2d46_e044_cede_2004),
             (Purpose::Data, 0xce17_48b3_2b68_f663),
             (Purpose::Split, 0xeb43_ace0_7316_f3dd),
+            (Purpose::Perturb, 0x9020_faa3_7b42_0dcf),
             (Purpose::Bootstrap, 0xa794_02d2_bdba_cbed),
         ] {
             assert_eq!(generator(purpose, 2026, 7).next_u64(), expected, "{purpose:?}");

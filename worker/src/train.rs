@@ -20,7 +20,7 @@ use seedsweep_common::{limits, plan};
 
 use crate::minima::{self, Probes, Problem};
 use crate::nn::data::{self, DataError, Dataset, Files, Labels, Rows, npy};
-use crate::nn::init::{self, StartError};
+use crate::nn::init::{self, StartError, StartStreams, safetensors};
 use crate::nn::network::{self, Network, Pass, SquaredNorm, Workspace};
 use crate::nn::order::Order;
 use crate::nn::scalar::Scalar;
@@ -110,7 +110,11 @@ impl Prepared {
         let start = match &chosen.init.scheme {
             Scheme::File(file) => {
                 let content = content(file, files)?;
-                let values = npy::vector(&file.path, &content)?;
+                let values = if file.path.ends_with(".safetensors") {
+                    safetensors::read(&file.path, &content, &network)?
+                } else {
+                    npy::vector(&file.path, &content)?
+                };
                 init::check_start(&file.path, &values, &network)?;
                 values
             }
@@ -213,7 +217,8 @@ impl Prepared {
         let streams = plan::streams(&self.experiment, restart);
         let settings = &self.experiment.train;
         let rows = RoundedRows::<S>::new(&dataset.train);
-        let start = init::sample(&self.experiment.init, &self.network, self.seed, streams.init, &self.start);
+        let start = StartStreams { init: streams.init, perturb: streams.perturb };
+        let start = init::sample(&self.experiment.init, &self.network, self.seed, start, &self.start);
         let start = start.into_iter().map(S::from_f64).collect();
         let order = self.order(dataset.train.features.nrows(), streams.order);
         let mut descent = Descent::new(&self.network, settings, rows.as_batch(), start, cancelled);

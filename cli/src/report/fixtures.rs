@@ -84,7 +84,7 @@ fn experiment(name: &str, scheme: Scheme, vary: VarySet, starts: Option<u32>, re
             same_at: 0.8,
             spread_at: 0.5,
         },
-        init: Init { scheme, bias: Bias::Zeros },
+        init: Init { scheme, bias: Bias::Zeros, perturb: 0.0 },
         restarts,
         starts,
         orders: None,

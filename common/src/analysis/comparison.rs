@@ -81,8 +81,9 @@ fn roles(a: &Experiment, b: &Experiment) -> Option<[usize; 2]> {
         && a.data == b.data
         && a.train == b.train
         && a.init == b.init
+        && a.fork == b.fork
         && a.minima.polish == b.minima.polish
-        && (a.vary.order, a.vary.data) == (b.vary.order, b.vary.data);
+        && (a.vary.order, a.vary.data, a.vary.perturb) == (b.vary.order, b.vary.data, b.vary.perturb);
     match (a.vary.init, b.vary.init) {
         (false, true) if same && a.init.is_random() => Some([0, 1]),
         (true, false) if same && a.init.is_random() => Some([1, 0]),

@@ -5,7 +5,7 @@ use super::words::counted;
 use crate::outcome::StopReason;
 use crate::plan::{self, Unit};
 use crate::progress::SweepState;
-use crate::spec::{Experiment, Level};
+use crate::spec::{Batch, Experiment, Level};
 
 /// At this many times more basins at `raw` than at `function`, symmetric copies are the likely cause.
 const COPIES_FROM: usize = 2;
@@ -31,7 +31,15 @@ fn idle_streams(experiment: &Experiment, warnings: &mut Vec<String>) {
         warnings.push(format!("`init` varies, but `{}` draws nothing", experiment.init.scheme.name()));
     }
     if vary.order && !plan::order_matters(experiment) {
-        warnings.push("`order` varies, but with full batches it changes no bit".to_owned());
+        let cause = match experiment.train.batch {
+            Batch::Full => "with full batches",
+            Batch::Size(_) if !experiment.train.shuffle => "in file order",
+            Batch::Size(_) => "with a fork after the last update",
+        };
+        warnings.push(format!("`order` varies, but {cause} it changes no bit"));
+    }
+    if vary.perturb && !plan::perturb_matters(experiment) {
+        warnings.push("`perturb` varies, but the starts have no noise".to_owned());
     }
     if vary.data && !plan::data_matters(experiment) {
         warnings.push("`data` varies, but nothing of this data is drawn".to_owned());
@@ -71,7 +79,8 @@ fn replication(evidence: &Evidence, warnings: &mut Vec<String>) {
 
 /// How many different trials a crossed design has; `None` where every restart is its own.
 fn distinct_trials(experiment: &Experiment) -> Option<u64> {
-    let unbounded = experiment.vary.data || plan::init_matters(experiment);
+    let unbounded =
+        experiment.vary.data || plan::init_matters(experiment) || plan::perturb_matters(experiment);
     let orders = match (plan::order_matters(experiment), experiment.orders) {
         (true, Some(orders)) => u64::from(orders),
         (true, None) => return None,

@@ -89,14 +89,27 @@ pub(crate) fn init(init: &Init) -> String {
         Bias::TorchDefault => "torch_default".to_owned(),
         Bias::Constant(value) => format!("constant {value}"),
     };
-    format!("{scheme}, bias {bias}")
+    let perturb = match init.perturb {
+        0.0 => String::new(),
+        sd => format!(", perturb {sd}"),
+    };
+    format!("{scheme}, bias {bias}{perturb}")
 }
 
 fn scheme(scheme: &Scheme) -> String {
     let name = scheme.name();
     match scheme {
         Scheme::Constant { value } => format!("{name}(value = {value})"),
-        Scheme::Zeros | Scheme::TorchLinearDefault => name.to_owned(),
+        Scheme::Zeros | Scheme::TorchLinearDefault | Scheme::LecunUniform | Scheme::LecunNormal => {
+            name.to_owned()
+        }
+        Scheme::TruncatedNormal { mean, std, low, high } => {
+            format!("{name}(mean = {mean}, std = {std}, low = {low}, high = {high})")
+        }
+        Scheme::Orthogonal { gain } => format!("{name}(gain = {gain})"),
+        Scheme::Identity { scale } | Scheme::Hadamard { scale } | Scheme::Dct { scale } => {
+            format!("{name}(scale = {scale})")
+        }
         Scheme::Uniform { low, high } => format!("{name}(low = {low}, high = {high})"),
         Scheme::Normal { mean, std } => format!("{name}(mean = {mean}, std = {std})"),
         Scheme::XavierUniform { gain } | Scheme::XavierNormal { gain } => format!("{name}(gain = {gain})"),
@@ -110,6 +123,7 @@ fn scheme(scheme: &Scheme) -> String {
                 Nonlinearity::Sigmoid => "sigmoid",
                 Nonlinearity::Tanh => "tanh",
                 Nonlinearity::Relu => "relu",
+                Nonlinearity::LeakyRelu => "leaky_relu",
             };
             format!("{name}(mode = {mode}, nonlinearity = {nonlinearity})")
         }
@@ -138,6 +152,7 @@ pub(crate) fn held_fixed(experiment: &Experiment) -> Vec<String> {
         (init.to_owned(), !vary.init),
         (order, !vary.order || experiment.fork.is_some()),
         ("data".to_owned(), !vary.data),
+        ("perturbation".to_owned(), experiment.init.perturb > 0.0 && !vary.perturb),
     ]
     .into_iter()
     .filter_map(|(name, fixed)| fixed.then_some(name))

@@ -102,7 +102,10 @@ pub(super) fn look_up(table: &ExperimentTable, path: &str) -> Option<Value> {
         None => (&table.own, first),
     };
     let (_, value) = entries.iter().find(|(name, _)| *name == key)?;
-    steps.try_fold(value, |value, step| value.get(step)).cloned()
+    let found = steps.clone().try_fold(value, |value, step| value.get(step)).cloned();
+    // a perturbation of 0 is not written, but it can be a cell of the grid
+    let none = || (path == "init.perturb").then_some(Value::Float(0.0));
+    found.or_else(none)
 }
 
 fn network(network: &Network) -> Entries {
@@ -260,11 +263,29 @@ fn minima(minima: &Minima) -> Entries {
 
 fn init(init: &Init) -> Value {
     let mut entries = match &init.scheme {
-        Scheme::File(file) => return table(attachment(file)),
+        Scheme::File(file) => {
+            let mut entries = attachment(file);
+            entries.extend(perturb(init));
+            return table(entries);
+        }
         scheme => vec![("scheme", string(scheme.name()))],
     };
     match &init.scheme {
-        Scheme::Zeros | Scheme::TorchLinearDefault | Scheme::File(_) => {}
+        Scheme::Zeros
+        | Scheme::TorchLinearDefault
+        | Scheme::LecunUniform
+        | Scheme::LecunNormal
+        | Scheme::File(_) => {}
+        Scheme::TruncatedNormal { mean, std, low, high } => entries.extend([
+            ("mean", Value::Float(*mean)),
+            ("std", Value::Float(*std)),
+            ("low", Value::Float(*low)),
+            ("high", Value::Float(*high)),
+        ]),
+        Scheme::Orthogonal { gain } => entries.push(("gain", Value::Float(*gain))),
+        Scheme::Identity { scale } | Scheme::Hadamard { scale } | Scheme::Dct { scale } => {
+            entries.push(("scale", Value::Float(*scale)));
+        }
         Scheme::Constant { value } => entries.push(("value", Value::Float(*value))),
         Scheme::Uniform { low, high } => {
             entries.extend([("low", Value::Float(*low)), ("high", Value::Float(*high))]);
@@ -283,7 +304,13 @@ fn init(init: &Init) -> Value {
         }
     }
     entries.push(("bias", bias(init.bias)));
+    entries.extend(perturb(init));
     table(entries)
+}
+
+/// Came later: not written where it is 0.
+fn perturb(init: &Init) -> Option<(&'static str, Value)> {
+    (init.perturb != 0.0).then_some(("perturb", Value::Float(init.perturb)))
 }
 
 fn kaiming(parameters: Kaiming) -> Entries {
@@ -296,6 +323,7 @@ fn kaiming(parameters: Kaiming) -> Entries {
         Nonlinearity::Sigmoid => "sigmoid",
         Nonlinearity::Tanh => "tanh",
         Nonlinearity::Relu => "relu",
+        Nonlinearity::LeakyRelu => "leaky_relu",
     };
     vec![("mode", string(mode)), ("nonlinearity", string(nonlinearity))]
 }

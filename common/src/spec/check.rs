@@ -12,6 +12,7 @@ pub(super) fn experiment(experiment: &Experiment, cell: &Cell, out: &mut Diagnos
     shape(experiment, cell, out);
     loss(experiment, cell, out);
     rows(experiment, cell, out);
+    start(experiment, cell, out);
     minima(experiment, cell, out);
     replication(experiment, cell, out);
     variation(experiment, cell, out);
@@ -138,6 +139,20 @@ fn rows(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
     }
 }
 
+/// Whether a start can be drawn in a moment.
+fn start(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
+    let cost = |pair: &[u32]| u64::from(pair[0]) * u64::from(pair[1]) * u64::from(pair[0].min(pair[1]));
+    let work: u64 = experiment.network.layers.windows(2).map(cost).sum();
+    if matches!(experiment.init.scheme, Scheme::Orthogonal { .. }) && work > limits::ORTHOGONAL_WORK {
+        let title = "this network is too large for `orthogonal`";
+        let label = format!(
+            "its layers take {work} (inputs × outputs × the smaller of them); at most {} are allowed",
+            limits::ORTHOGONAL_WORK
+        );
+        out.error(cell.place("init"), title, label);
+    }
+}
+
 /// Polish and verdict.
 fn minima(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
     let parameters = experiment.network.parameter_count();
@@ -189,7 +204,7 @@ fn replication(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) 
         if !vary.order {
             let label = "add `\"order\"` to `vary`, or remove this";
             out.error(at, "`orders` needs `order` in `vary`", label);
-        } else if !vary.init && !vary.data {
+        } else if !vary.init && !vary.data && !plan::perturb_matters(experiment) {
             crossed(*restarts, starts.unwrap_or(1), orders, cell, out);
         }
     }
@@ -255,6 +270,9 @@ fn variation(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
         let title = "`data` cannot vary: this data has no noise and no random split";
         out.warn(at, title, alone);
     }
+    if vary.perturb && !plan::perturb_matters(experiment) {
+        out.warn(at, "`perturb` cannot vary: `init.perturb` is 0", alone);
+    }
 }
 
 /// Legal, but rarely meant.
@@ -280,6 +298,7 @@ fn suspicious(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
         Scheme::SymmetricDial { eps, .. } => eps == 0.0 && experiment.init.bias != Bias::TorchDefault,
         _ => false,
     };
+    let equal = equal && experiment.init.perturb == 0.0;
     if equal && hidden.iter().any(|&units| units > 1) {
         let label = "the units of a hidden layer start equal and stay equal: it acts like a single unit";
         out.warn(cell.place("init"), "this start breaks no symmetry", label);

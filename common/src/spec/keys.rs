@@ -134,23 +134,21 @@ pub(super) const INIT: Keys = Keys {
         "mean",
         "std",
         "gain",
+        "scale",
         "mode",
         "nonlinearity",
         "eps",
         "file",
         "digest",
         "bias",
+        "perturb",
     ],
-    later: &["perturb", "scale"],
+    later: &[],
 };
 
 /// Keys of `init` that belong to a scheme.
 pub(super) const SCHEME: &[&str] =
-    &["value", "low", "high", "mean", "std", "gain", "mode", "nonlinearity", "eps", "digest"];
-
-/// Init schemes of a later version.
-pub(super) const LATER_SCHEMES: &[&str] =
-    &["truncated_normal", "lecun_normal", "lecun_uniform", "orthogonal", "identity", "hadamard", "dct"];
+    &["value", "low", "high", "mean", "std", "gain", "scale", "mode", "nonlinearity", "eps", "digest"];
 
 /// Data sets of a later version.
 pub(super) const LATER_DATASETS: &[&str] = &[
@@ -183,6 +181,7 @@ pub(super) fn rivals(section: &str, key: &str) -> &'static [&'static str] {
             "mean",
             "std",
             "gain",
+            "scale",
             "mode",
             "nonlinearity",
             "eps",

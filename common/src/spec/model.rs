@@ -76,12 +76,14 @@ pub struct VarySet {
     pub order: bool,
     /// Generated data: noise and split.
     pub data: bool,
+    /// The noise added to the start.
+    pub perturb: bool,
 }
 
 impl VarySet {
-    /// The names in it, in the order `init`, `order`, `data`.
+    /// The names in it, in the order `init`, `order`, `data`, `perturb`.
     pub fn names(self) -> Vec<&'static str> {
-        [("init", self.init), ("order", self.order), ("data", self.data)]
+        [("init", self.init), ("order", self.order), ("data", self.data), ("perturb", self.perturb)]
             .into_iter()
             .filter_map(|(name, on)| on.then_some(name))
             .collect()

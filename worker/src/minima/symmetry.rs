@@ -74,6 +74,10 @@ pub(super) fn has_equal_units(network: &Network, theta: &[f64]) -> bool {
 /// - gelu, tanh and sigmoid: only what holds for any activation;
 /// - cross_entropy, no l2: the same amount added to all logits, by weights or biases.
 pub(super) fn null_directions(surface: &Surface<'_>, theta: &[f64]) -> usize {
+    explained(surface, theta).directions.len()
+}
+
+fn explained(surface: &Surface<'_>, theta: &[f64]) -> Basis {
     let network = surface.network;
     let mut basis = Basis { parameters: theta.len(), directions: Vec::new() };
     let is_free = surface.l2 == 0.0;
@@ -96,7 +100,7 @@ pub(super) fn null_directions(surface: &Surface<'_>, theta: &[f64]) -> usize {
     if is_free && surface.loss == Loss::CrossEntropy {
         logit_shifts(network, &mut basis);
     }
-    basis.directions.len()
+    basis
 }
 
 /// Independent directions, orthonormal.
@@ -221,4 +225,68 @@ fn logit_shifts(network: &Network, basis: &mut Basis) {
         basis.add((0..last.outputs).map(|k| (last.offset + k * last.inputs + input, 1.0)));
     }
     basis.add((0..last.outputs).map(|k| (last.offset + last.weight_count() + k, 1.0)));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use seedsweep_common::spec;
+
+    use super::*;
+    use crate::minima::{Probes, Problem};
+    use crate::nn::data::{Dataset, Labels, Rows};
+
+    /// Twice as many rows as a kink needs, all positive, so that signs of weights switch units on and off for good.
+    fn dataset() -> Dataset {
+        let features =
+            ndarray::Array2::from_shape_fn((9, 2), |(s, k)| 1.0 + (1.3 * s as f64 + k as f64).sin() / 2.0);
+        let targets = ndarray::Array2::from_shape_fn((9, 1), |(s, _)| (0.7 * s as f64).cos());
+        let test = Rows { features: ndarray::Array2::zeros((0, 2)), targets: ndarray::Array2::zeros((0, 1)) };
+        Dataset { train: Rows { features, targets }, test, labels: Labels::Regression }
+    }
+
+    /// (directions explained, largest |gradient · direction| among them) at a point that is no minimum: whatever
+    /// leaves the loss as it is leaves it at any point.
+    fn at_a_point(activation: Activation, theta: &[f64]) -> (usize, f64) {
+        let layers = vec![2, 3, 1];
+        let spec = spec::Network { layers, activation, output_activation: Activation::Identity };
+        let (network, dataset, running) = (Network::new(&spec), dataset(), AtomicBool::new(false));
+        let probes = Probes::new(&network, &dataset);
+        let problem = Problem {
+            network: &network,
+            dataset: &dataset,
+            loss: Loss::Mse,
+            l2: 0.0,
+            polish: None,
+            probes: &probes,
+        };
+        let mut surface = Surface::new(&problem, &running);
+        let directions = explained(&surface, theta).directions;
+        let gradient = surface.at(theta.to_vec()).unwrap().gradient;
+        assert!(gradient.iter().any(|g| g.abs() > 1e-2));
+        let slopes = directions.iter().map(|direction| dot(direction, &gradient).abs());
+        (directions.len(), slopes.fold(0.0, f64::max))
+    }
+
+    #[test]
+    fn explained_directions_leave_the_loss_of_every_activation() {
+        // unit 0 is always on, unit 1 always off, unit 2 switches
+        let theta = [0.5, 0.9, -0.7, -0.4, 1.1, -1.0, 0.1, -0.2, 0.05, 0.8, -0.6, 0.9, 0.3];
+        for (activation, count) in [
+            // two scales, six parameters of a dead unit without its scale, one shift of a bias
+            (Activation::Relu, 7),
+            // three scales, two mixings of the one-sided units, and two shifts
+            (Activation::LeakyRelu, 7),
+            (Activation::Gelu, 0),
+            (Activation::Tanh, 0),
+            (Activation::Sigmoid, 0),
+            // thirteen parameters of an affine function that has three
+            (Activation::Identity, 10),
+        ] {
+            let (found, slope) = at_a_point(activation, &theta);
+            assert_eq!(found, count, "{activation:?}");
+            assert!(slope < 1e-13, "{activation:?}: {slope:e}");
+        }
+    }
 }

@@ -10,8 +10,14 @@ use rand_distr::StandardNormal;
 use seedsweep_common::init::{Bias, FanMode, Init, Kaiming, Nonlinearity, Scheme};
 use seedsweep_common::seed::{self, Purpose};
 
-use crate::nn::layer::Layer;
+use crate::nn::layer::{LEAKY_SLOPE, Layer};
 use crate::nn::network::Network;
+
+mod matrix;
+pub mod safetensors;
+mod truncated;
+
+use truncated::Truncated;
 
 /// Why a start file cannot start the network.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -25,6 +31,14 @@ pub enum StartError {
         found: usize,
         /// Parameters of the network.
         expected: usize,
+    },
+    /// It is no `.safetensors` file of this network.
+    #[error("{file} cannot start this network: {cause}")]
+    Safetensors {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        cause: String,
     },
     /// It holds NaN or an infinity.
     #[error("{file}: value {index} (counted from 0) is {value}; every value must be finite")]
@@ -50,20 +64,59 @@ pub fn check_start(file: &str, values: &[f64], network: &Network) -> Result<(), 
     }
 }
 
-/// The start number `stream` of a sweep with seed `seed`, in drawing order. `from_file` are the checked values of a
-/// start file, which only the scheme `file` looks at.
-pub fn sample(init: &Init, network: &Network, seed: u64, stream: u64, from_file: &[f64]) -> Vec<f64> {
-    if let Scheme::File(_) = init.scheme {
-        return from_file.to_vec();
+/// Stream numbers of a start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StartStreams {
+    /// Of the scheme's draws.
+    pub init: u64,
+    /// Of the noise on top.
+    pub perturb: u64,
+}
+
+/// A start of a sweep with seed `seed`, in drawing order. `from_file` are the checked values of a start file, which
+/// only the scheme `file` looks at.
+pub fn sample(
+    init: &Init,
+    network: &Network,
+    seed: u64,
+    streams: StartStreams,
+    from_file: &[f64],
+) -> Vec<f64> {
+    let mut theta = match init.scheme {
+        Scheme::File(_) => from_file.to_vec(),
+        _ => drawn(init, network, seed, streams.init),
+    };
+    if init.perturb > 0.0 {
+        let mut rng = seed::generator(Purpose::Perturb, seed, streams.perturb);
+        theta.iter_mut().for_each(|value| *value += init.perturb * rng.sample::<f64, _>(StandardNormal));
     }
+    theta
+}
+
+fn drawn(init: &Init, network: &Network, seed: u64, stream: u64) -> Vec<f64> {
     let mut rng = seed::generator(Purpose::Init, seed, stream);
     let mut theta = Vec::with_capacity(network.parameter_count());
     for layer in network.layers() {
-        let weights = Draw::of_weights(&init.scheme, layer);
-        weights.extend(&mut theta, layer.weight_count(), &mut rng);
+        let weights = match init.scheme {
+            Scheme::Orthogonal { gain } => Weights::Matrix(matrix::orthogonal(layer, gain, &mut rng)),
+            Scheme::Identity { scale } => Weights::Matrix(matrix::identity(layer, scale)),
+            Scheme::Hadamard { scale } => Weights::Matrix(matrix::hadamard(layer, scale)),
+            Scheme::Dct { scale } => Weights::Matrix(matrix::dct(layer, scale)),
+            _ => Weights::Drawn(Draw::of_weights(&init.scheme, layer)),
+        };
+        let same = match weights {
+            Weights::Matrix(values) => {
+                theta.extend(values);
+                Draw::Constant(0.0)
+            }
+            Weights::Drawn(draw) => {
+                draw.extend(&mut theta, layer.weight_count(), &mut rng);
+                draw
+            }
+        };
         let biases = match init.bias {
             Bias::Zeros => Draw::Constant(0.0),
-            Bias::Same => weights,
+            Bias::Same => same,
             Bias::TorchDefault => Draw::torch_default(layer),
             Bias::Constant(value) => Draw::Constant(value),
         };
@@ -72,19 +125,38 @@ pub fn sample(init: &Init, network: &Network, seed: u64, stream: u64, from_file:
     theta
 }
 
+/// Weights of a layer.
+enum Weights {
+    /// All at once.
+    Matrix(Vec<f64>),
+    /// One by one.
+    Drawn(Draw),
+}
+
 /// A distribution from which parameters are drawn; a constant draws nothing.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Draw {
     Constant(f64),
     Uniform { low: f64, high: f64 },
     Normal { mean: f64, std: f64 },
+    Truncated(Truncated),
 }
 
 impl Draw {
     fn of_weights(scheme: &Scheme, layer: &Layer) -> Self {
         let (fan_in, fan_out) = (layer.inputs as f64, layer.outputs as f64);
         match *scheme {
-            Scheme::Zeros | Scheme::File(_) => Self::Constant(0.0),
+            Scheme::Zeros
+            | Scheme::File(_)
+            | Scheme::Orthogonal { .. }
+            | Scheme::Identity { .. }
+            | Scheme::Hadamard { .. }
+            | Scheme::Dct { .. } => Self::Constant(0.0),
+            Scheme::TruncatedNormal { mean, std, low, high } => {
+                Self::Truncated(Truncated::new(mean, std, low, high))
+            }
+            Scheme::LecunUniform => Self::symmetric((3.0 / fan_in).sqrt()),
+            Scheme::LecunNormal => Self::centred((1.0 / fan_in).sqrt()),
             // no noise must be the constant itself, bit for bit
             Scheme::Constant { value } | Scheme::SymmetricDial { value, eps: 0.0 } => Self::Constant(value),
             Scheme::SymmetricDial { value, eps } => Self::Normal { mean: value, std: eps },
@@ -120,6 +192,9 @@ impl Draw {
             Self::Uniform { low, high } => {
                 theta.extend((0..count).map(|_| low + (high - low) * seed::uniform(rng.next_u64())));
             }
+            Self::Truncated(truncated) => {
+                theta.extend((0..count).map(|_| truncated.value(rng.next_u64())));
+            }
             Self::Normal { mean, std } => {
                 theta.extend((0..count).map(|_| mean + std * rng.sample::<f64, _>(StandardNormal)));
             }
@@ -140,6 +215,7 @@ fn squared_gain(nonlinearity: Nonlinearity) -> f64 {
         Nonlinearity::Linear | Nonlinearity::Sigmoid => 1.0,
         Nonlinearity::Tanh => 25.0 / 9.0,
         Nonlinearity::Relu => 2.0,
+        Nonlinearity::LeakyRelu => 2.0 / (1.0 + LEAKY_SLOPE * LEAKY_SLOPE),
     }
 }
 

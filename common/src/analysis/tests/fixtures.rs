@@ -41,7 +41,7 @@ pub(crate) fn experiment(name: &str, vary: VarySet, starts: Option<u32>, restart
             same_at: 0.8,
             spread_at: 0.5,
         },
-        init: Init { scheme: Scheme::XavierUniform { gain: 1.0 }, bias: Bias::Zeros },
+        init: Init { scheme: Scheme::XavierUniform { gain: 1.0 }, bias: Bias::Zeros, perturb: 0.0 },
         restarts,
         starts,
         orders: None,
@@ -51,7 +51,7 @@ pub(crate) fn experiment(name: &str, vary: VarySet, starts: Option<u32>, restart
     }
 }
 
-pub(crate) const NOTHING: VarySet = VarySet { init: false, order: false, data: false };
+pub(crate) const NOTHING: VarySet = VarySet { init: false, order: false, data: false, perturb: false };
 pub(crate) const ORDER: VarySet = VarySet { order: true, ..NOTHING };
 pub(crate) const INIT_ORDER: VarySet = VarySet { init: true, ..ORDER };
 

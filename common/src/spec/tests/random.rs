@@ -145,28 +145,50 @@ fn init(rng: &mut ChaCha8Rng) -> Init {
         mode: pick(rng, &[FanMode::FanIn, FanMode::FanOut]),
         nonlinearity: pick(
             rng,
-            &[Nonlinearity::Linear, Nonlinearity::Sigmoid, Nonlinearity::Tanh, Nonlinearity::Relu],
+            &[
+                Nonlinearity::Linear,
+                Nonlinearity::Sigmoid,
+                Nonlinearity::Tanh,
+                Nonlinearity::Relu,
+                Nonlinearity::LeakyRelu,
+            ],
         ),
     };
-    let (a, b) = (signed(rng), positive(rng));
-    let scheme = match rng.random_range(0..11) {
-        0 => Scheme::Constant { value: a },
-        1 => Scheme::Zeros,
-        2 => Scheme::Uniform { low: -b, high: b },
-        3 => Scheme::Normal { mean: a, std: b },
-        4 => Scheme::XavierUniform { gain: b },
-        5 => Scheme::XavierNormal { gain: b },
-        6 => Scheme::KaimingUniform(kaiming),
-        7 => Scheme::KaimingNormal(kaiming),
-        8 => Scheme::TorchLinearDefault,
-        9 => Scheme::SymmetricDial { value: a, eps: pick(rng, &[0.0, b]) },
-        _ => return Init { scheme: Scheme::File(attachment(rng, ".npy")), bias: Bias::Zeros },
+    let (a, b, noise) = (signed(rng), positive(rng), positive(rng));
+    let perturb = pick(rng, &[0.0, noise]);
+    let schemes = [
+        Scheme::Constant { value: a },
+        Scheme::Zeros,
+        Scheme::Uniform { low: -b, high: b },
+        Scheme::Normal { mean: a, std: b },
+        Scheme::TruncatedNormal { mean: -b, std: b, low: -2.0 * b, high: 0.5 * b },
+        Scheme::XavierUniform { gain: b },
+        Scheme::XavierNormal { gain: b },
+        Scheme::KaimingUniform(kaiming),
+        Scheme::KaimingNormal(kaiming),
+        Scheme::LecunUniform,
+        Scheme::LecunNormal,
+        Scheme::TorchLinearDefault,
+        Scheme::Orthogonal { gain: b },
+        Scheme::Identity { scale: a },
+        Scheme::Hadamard { scale: a },
+        Scheme::Dct { scale: b },
+        Scheme::SymmetricDial { value: a, eps: pick(rng, &[0.0, b]) },
+        Scheme::File(attachment(rng, ".npy")),
+        Scheme::File(attachment(rng, ".safetensors")),
+    ];
+    let scheme = pick(rng, &schemes);
+    let biases = [Bias::Zeros, Bias::TorchDefault, Bias::Constant(a), Bias::Same];
+    let bias = match &scheme {
+        Scheme::File(_) => Bias::Zeros,
+        scheme if scheme.is_of_matrices() => pick(rng, &biases[..3]),
+        _ => pick(rng, &biases),
     };
-    Init { scheme, bias: pick(rng, &[Bias::Zeros, Bias::Same, Bias::TorchDefault, Bias::Constant(a)]) }
+    Init { scheme, bias, perturb }
 }
 
 fn experiment(rng: &mut ChaCha8Rng, index: usize, base: Option<&Experiment>) -> Experiment {
-    let vary = VarySet { init: rng.random(), order: rng.random(), data: rng.random() };
+    let vary = VarySet { init: rng.random(), order: rng.random(), data: rng.random(), perturb: rng.random() };
     // share some tables with the experiment before, so that both places are met
     let data = base.filter(|_| rng.random_bool(0.7)).map_or_else(|| data(rng), |base| base.data.clone());
     let same = base.filter(|base| base.data == data && rng.random_bool(0.7));

@@ -184,11 +184,6 @@ fn path_with(path: &str, at: Span, endings: &[&str], out: &mut Diagnostics<'_>) 
         return Some(path.to_owned());
     }
     let allowed = endings.join(" or ");
-    if [".npz", ".safetensors"].iter().any(|later| name.ends_with(later)) {
-        let title = format!("`{}` cannot be read yet", shown(name));
-        out.error(at, title, format!("not yet; save it as {allowed}"));
-    } else {
-        out.error(at, format!("a file here must end in {allowed}"), format!("this is `{}`", shown(name)));
-    }
+    out.error(at, format!("a file here must end in {allowed}"), format!("this is `{}`", shown(name)));
     None
 }

@@ -79,24 +79,25 @@ fn vary(reader: &mut Reader<'_, '_, '_>) -> Option<VarySet> {
     let hint = "what changes from restart to restart, for instance `vary = [\"init\", \"order\"]`";
     let entry = reader.required("vary", hint)?;
     let Value::Array(items) = &entry.node.value else {
-        return wrong_type(entry, "a list of `init`, `order` and `data`", reader.out());
+        return wrong_type(entry, "a list of `init`, `order`, `data` and `perturb`", reader.out());
     };
     let mut vary = VarySet::default();
     let mut sound = true;
     for item in items.iter() {
         let Value::String(word) = &item.value else {
             sound = false;
-            report_wrong(item, "vary", "a list of `init`, `order` and `data`", reader.out());
+            report_wrong(item, "vary", "a list of `init`, `order`, `data` and `perturb`", reader.out());
             continue;
         };
         let stream = match &**word {
             "init" => &mut vary.init,
             "order" => &mut vary.order,
             "data" => &mut vary.data,
+            "perturb" => &mut vary.perturb,
             _ => {
                 sound = false;
-                let words = [("init", ()), ("order", ()), ("data", ())];
-                reader::choice(word, item.at, "vary", &words, &["perturb"], reader.out());
+                let words = [("init", ()), ("order", ()), ("data", ()), ("perturb", ())];
+                reader::choice(word, item.at, "vary", &words, &[], reader.out());
                 continue;
             }
         };

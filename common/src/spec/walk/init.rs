@@ -7,18 +7,28 @@ use crate::spec::diagnostic::{Diagnostics, Span, did_you_mean};
 use crate::spec::document::{Entry, Table, Value};
 use crate::spec::keys;
 
-const SCHEMES: [&str; 10] = [
+const SCHEMES: [&str; 17] = [
     "constant",
     "zeros",
     "uniform",
     "normal",
+    "truncated_normal",
     "xavier_uniform",
     "xavier_normal",
     "kaiming_uniform",
     "kaiming_normal",
+    "lecun_uniform",
+    "lecun_normal",
     "torch_linear_default",
+    "orthogonal",
+    "identity",
+    "hadamard",
+    "dct",
     "symmetric_dial",
 ];
+
+/// How many sd away a truncated normal may begin: beyond, its share of the whole is below 10⁻¹⁵.
+const TAIL: f64 = 8.0;
 
 /// Reads the value of `init`.
 pub(super) fn read(entry: &Entry, out: &mut Diagnostics<'_>) -> Option<Init> {
@@ -52,8 +62,9 @@ fn from_table(reader: &mut Reader<'_, '_, '_>) -> Option<Init> {
                 "the file holds the biases too",
             );
         }
-        let scheme = Scheme::File(attachment(reader, &[".npy"])?);
-        return Some(Init { scheme, bias: Bias::Zeros });
+        let perturb = perturb(reader);
+        let scheme = Scheme::File(attachment(reader, &[".npy", ".safetensors"])?);
+        return Some(Init { scheme, bias: Bias::Zeros, perturb: perturb? });
     }
     let (word, at) = reader.string("scheme", "for instance `scheme = \"xavier_uniform\"`")?;
     let name = scheme_name(word, at, reader.out())?;
@@ -78,14 +89,29 @@ fn scheme_name(word: &str, at: Span, out: &mut Diagnostics<'_>) -> Option<&'stat
         out.error(at, "a start from a file is a table", "write `init = { file = \"start.npy\" }`");
         return None;
     }
-    choice(word, at, "init", &SCHEMES.map(|name| (name, name)), keys::LATER_SCHEMES, out)
+    choice(word, at, "init", &SCHEMES.map(|name| (name, name)), &[], out)
 }
 
 fn named(reader: &mut Reader<'_, '_, '_>, name: &'static str) -> Option<Init> {
     reader.only(name, parameters(name), keys::SCHEME);
     let scheme = scheme(reader, name);
     let bias = bias(reader, name);
-    Some(Init { scheme: scheme?, bias: bias? })
+    let perturb = perturb(reader);
+    let (scheme, bias) = (scheme?, bias?);
+    if bias == Bias::Same && scheme.is_of_matrices() {
+        if let Some(entry) = reader.entry("bias") {
+            let title = format!("`bias = \"same\"` has no meaning for `{name}`");
+            let label = "its weights are made as a whole: use \"zeros\", \"torch_default\" or a constant";
+            reader.out().error(entry.node.at, title, label);
+        }
+        return None;
+    }
+    Some(Init { scheme, bias, perturb: perturb? })
+}
+
+/// Sd of the noise on top of any scheme.
+fn perturb(reader: &mut Reader<'_, '_, '_>) -> Option<f64> {
+    reader.number("perturb", Within::NotNegative, Some(0.0))
 }
 
 fn parameters(name: &str) -> &'static [&'static str] {
@@ -93,6 +119,9 @@ fn parameters(name: &str) -> &'static [&'static str] {
         "constant" => &["value"],
         "uniform" => &["low", "high"],
         "normal" => &["mean", "std"],
+        "truncated_normal" => &["mean", "std", "low", "high"],
+        "orthogonal" => &["gain"],
+        "identity" | "hadamard" | "dct" => &["scale"],
         "xavier_uniform" | "xavier_normal" => &["gain"],
         "kaiming_uniform" | "kaiming_normal" => &["mode", "nonlinearity"],
         "symmetric_dial" => &["value", "eps"],
@@ -115,6 +144,13 @@ fn scheme(reader: &mut Reader<'_, '_, '_>, name: &str) -> Option<Scheme> {
         "kaiming_uniform" => kaiming(reader).map(Scheme::KaimingUniform),
         "kaiming_normal" => kaiming(reader).map(Scheme::KaimingNormal),
         "torch_linear_default" => Some(Scheme::TorchLinearDefault),
+        "truncated_normal" => truncated_normal(reader),
+        "lecun_uniform" => Some(Scheme::LecunUniform),
+        "lecun_normal" => Some(Scheme::LecunNormal),
+        "orthogonal" => Some(Scheme::Orthogonal { gain: gain(reader)? }),
+        "identity" => Some(Scheme::Identity { scale: scale(reader)? }),
+        "hadamard" => Some(Scheme::Hadamard { scale: scale(reader)? }),
+        "dct" => Some(Scheme::Dct { scale: scale(reader)? }),
         _ => {
             let value = reader.number("value", Within::Any, None);
             let eps = reader.number("eps", Within::NotNegative, None);
@@ -136,6 +172,35 @@ fn uniform(reader: &mut Reader<'_, '_, '_>) -> Option<Scheme> {
     Some(Scheme::Uniform { low, high })
 }
 
+/// As PyTorch: absolute ends, by default −2 and 2.
+fn truncated_normal(reader: &mut Reader<'_, '_, '_>) -> Option<Scheme> {
+    let mean = reader.number("mean", Within::Any, Some(0.0));
+    let std = reader.number("std", Within::Positive, None);
+    let low = reader.number("low", Within::Any, Some(-2.0));
+    let high = reader.number("high", Within::Any, Some(2.0));
+    let (mean, std, low, high) = (mean?, std?, low?, high?);
+    let refused = if low >= high {
+        Some(("`high` must be above `low`".to_owned(), format!("from {low:?} to {high:?}")))
+    } else if low > mean + TAIL * std || high < mean - TAIL * std {
+        let title = format!("`low` to `high` must come within {TAIL} `std` of `mean`");
+        Some((title, format!("from {low:?} to {high:?}, around {mean:?}")))
+    } else {
+        None
+    };
+    if let Some((title, label)) = refused {
+        let entry = ["high", "low", "std", "mean"].iter().find_map(|key| reader.entry(key));
+        if let Some(entry) = entry {
+            reader.out().error(entry.node.at, title, label);
+        }
+        return None;
+    }
+    Some(Scheme::TruncatedNormal { mean, std, low, high })
+}
+
+fn scale(reader: &mut Reader<'_, '_, '_>) -> Option<f64> {
+    reader.number("scale", Within::Any, Some(1.0))
+}
+
 fn gain(reader: &mut Reader<'_, '_, '_>) -> Option<f64> {
     reader.number("gain", Within::Positive, Some(1.0))
 }
@@ -147,10 +212,10 @@ fn kaiming(reader: &mut Reader<'_, '_, '_>) -> Option<Kaiming> {
         ("sigmoid", Nonlinearity::Sigmoid),
         ("tanh", Nonlinearity::Tanh),
         ("relu", Nonlinearity::Relu),
+        ("leaky_relu", Nonlinearity::LeakyRelu),
     ];
     let mode = reader.choice("mode", &modes, &[], Some(FanMode::FanIn));
-    let nonlinearity =
-        reader.choice("nonlinearity", &nonlinearities, &["leaky_relu"], Some(Nonlinearity::Relu));
+    let nonlinearity = reader.choice("nonlinearity", &nonlinearities, &[], Some(Nonlinearity::Relu));
     Some(Kaiming { mode: mode?, nonlinearity: nonlinearity? })
 }
 

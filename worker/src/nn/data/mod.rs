@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use ndarray::{Array2, Axis};
 use seedsweep_common::digest::Digest;
-use seedsweep_common::spec::{Data, DataSource, Loss, Network};
+use seedsweep_common::spec::{Activation, Data, DataSource, Loss, Network};
 
 pub use error::{Cell, DataError};
 
@@ -82,7 +82,11 @@ pub fn load(
     if found != inputs {
         return Err(DataError::Inputs { what: what.to_owned(), found, inputs });
     }
-    let (targets, labels) = table.targets.encode(what, loss, outputs)?;
+    let targets = match network.output_activation {
+        Activation::Sigmoid => table.targets.behind_a_sigmoid(),
+        _ => table.targets,
+    };
+    let (targets, labels) = targets.encode(what, loss, outputs)?;
     let test = split::test_rows(rows, data.test_fraction);
     check_split(what, rows, test, data.test_fraction)?;
     let split = split::rows(rows, test, seed, stream);

@@ -33,6 +33,14 @@ impl Targets {
         Self::Classes { of_row, count: 2, low: 0.0 }
     }
 
+    /// The same where a single output is a sigmoid, which never reaches −1: two classes are 0 and 1.
+    pub(super) fn behind_a_sigmoid(self) -> Self {
+        match self {
+            Self::Classes { of_row, count, .. } => Self::Classes { of_row, count, low: 0.0 },
+            Self::Numbers(numbers) => Self::Numbers(numbers),
+        }
+    }
+
     /// (rows, outputs) as `loss` wants them, and how accuracy is read from them.
     pub(super) fn encode(
         self,

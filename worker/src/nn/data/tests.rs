@@ -37,6 +37,15 @@ fn the_loss_decides_how_classes_become_targets() {
     assert_eq!(targets(SIGNED, 1, Loss::Logistic), (array![[0.0], [1.0], [1.0], [0.0]], Labels::Binary));
     assert_eq!(targets(SIGNED, 2, Loss::Mse), (hot.clone(), Labels::OneHot));
     assert_eq!(targets(SIGNED, 2, Loss::CrossEntropy), (hot, Labels::OneHot));
+    // a sigmoid never reaches −1
+    let network = Network {
+        layers: vec![2, 2, 1],
+        activation: Activation::Tanh,
+        output_activation: Activation::Sigmoid,
+    };
+    let data = Data { source: SIGNED, test_fraction: 0.0, standardize: false };
+    let set = load(&data, &network, Loss::Mse, 2026, 0, &|_| None).unwrap();
+    assert_eq!((set.train.targets, set.labels), (array![[0.0], [1.0], [1.0], [0.0]], Labels::Binary));
 }
 
 #[test]

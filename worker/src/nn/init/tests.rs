@@ -12,7 +12,12 @@ fn network(layers: &[u32]) -> Network {
 }
 
 fn init(scheme: Scheme, bias: Bias) -> Init {
-    Init { scheme, bias }
+    Init { scheme, bias, perturb: 0.0 }
+}
+
+/// The same stream number for the draws and the noise.
+fn streams(number: u64) -> StartStreams {
+    StartStreams { init: number, perturb: number }
 }
 
 fn kaiming(mode: FanMode, nonlinearity: Nonlinearity) -> Kaiming {
@@ -38,7 +43,7 @@ fn schemes() -> Vec<Scheme> {
 /// First two and last value of the start of 3-4-2 (shortest text that reads back to the same f64) and the digest of
 /// all its bytes.
 fn golden(name: &str, init: &Init) -> String {
-    let theta = sample(init, &network(&[3, 4, 2]), 2026, 5, &[]);
+    let theta = sample(init, &network(&[3, 4, 2]), 2026, streams(5), &[]);
     assert_eq!(theta.len(), 26);
     format!("{name} {:?} {:?} {:?} {}", theta[0], theta[1], theta[25], digest(&theta))
 }
@@ -95,7 +100,7 @@ fn biases_of_every_convention_are_golden() {
 #[test]
 fn normals_of_the_rare_branches_are_golden() {
     let scheme = init(Scheme::Normal { mean: 0.0, std: 1.0 }, Bias::Zeros);
-    let theta = sample(&scheme, &network(&[1000, 100]), 2026, 0, &[]);
+    let theta = sample(&scheme, &network(&[1000, 100]), 2026, streams(0), &[]);
     let tail: Vec<(usize, f64)> = (0..).zip(theta.iter().copied()).filter(|(_, x)| x.abs() > 4.2).collect();
     assert_eq!(
         tail,
@@ -124,11 +129,22 @@ fn moments_are_those_of_the_formulas() {
         (Scheme::KaimingNormal(relu(FanMode::FanIn)), 2000, 500, 0.0, (2.0 / 2000_f64).sqrt()),
         (Scheme::KaimingNormal(relu(FanMode::FanOut)), 2000, 500, 0.0, (2.0 / 500_f64).sqrt()),
         (Scheme::TorchLinearDefault, 2000, 500, 0.0, 1.0 / 6000_f64.sqrt()),
+        (Scheme::LecunUniform, 2000, 500, 0.0, 1.0 / 2000_f64.sqrt()),
+        (Scheme::LecunNormal, 2000, 500, 0.0, 1.0 / 2000_f64.sqrt()),
+        // ends at two sd leave 0.879626 of the sd (science.md 1; the constant of Keras and JAX)
+        (
+            Scheme::TruncatedNormal { mean: 0.5, std: 0.1, low: 0.3, high: 0.7 },
+            1000,
+            1000,
+            0.5,
+            0.087_962_566_103_423_98,
+        ),
+        (Scheme::Orthogonal { gain: 2.0 }, 1000, 1000, 0.0, 2.0 / 1000_f64.sqrt()),
         (Scheme::SymmetricDial { value: 0.5, eps: 0.01 }, 1000, 1000, 0.5, 0.01),
     ];
     for (scheme, inputs, outputs, mean, sd) in cases {
         let name = scheme.name();
-        let weights = sample(&init(scheme, Bias::Zeros), &network(&[inputs, outputs]), 1, 2, &[]);
+        let weights = sample(&init(scheme, Bias::Zeros), &network(&[inputs, outputs]), 1, streams(2), &[]);
         let weights = &weights[..1_000_000];
         let n = weights.len() as f64;
         let found = weights.iter().sum::<f64>() / n;
@@ -165,8 +181,13 @@ fn ranges_and_deviations_are_the_textbooks() {
 
 #[test]
 fn uniforms_stay_in_their_range_and_fill_it() {
-    let theta =
-        sample(&init(Scheme::XavierUniform { gain: 1.0 }, Bias::Same), &network(&[64, 32]), 7, 0, &[]);
+    let theta = sample(
+        &init(Scheme::XavierUniform { gain: 1.0 }, Bias::Same),
+        &network(&[64, 32]),
+        7,
+        streams(0),
+        &[],
+    );
     let largest = theta.iter().fold(0.0_f64, |max, x| max.max(x.abs()));
     assert!((0.24..=0.25).contains(&largest), "{largest}");
 }
@@ -174,7 +195,7 @@ fn uniforms_stay_in_their_range_and_fill_it() {
 #[test]
 fn a_dial_at_zero_is_the_constant_bit_for_bit() {
     let bits = |scheme, bias| {
-        let theta = sample(&init(scheme, bias), &network(&[3, 4, 2]), 9, 4, &[]);
+        let theta = sample(&init(scheme, bias), &network(&[3, 4, 2]), 9, streams(4), &[]);
         theta.into_iter().map(f64::to_bits).collect::<Vec<_>>()
     };
     for bias in [Bias::Zeros, Bias::Same, Bias::TorchDefault, Bias::Constant(0.2)] {
@@ -191,14 +212,21 @@ fn a_dial_at_zero_is_the_constant_bit_for_bit() {
 
 #[test]
 fn constants_fill_every_layer_the_output_and_the_biases_too() {
-    let theta = sample(&init(Scheme::Constant { value: 0.5 }, Bias::Same), &network(&[3, 4, 2]), 1, 0, &[]);
+    let theta =
+        sample(&init(Scheme::Constant { value: 0.5 }, Bias::Same), &network(&[3, 4, 2]), 1, streams(0), &[]);
     assert!(theta.iter().all(|&value| value == 0.5));
 }
 
 #[test]
 fn equal_streams_give_equal_draws_scaled_by_the_scheme() {
     let at = |std, stream| {
-        sample(&init(Scheme::Normal { mean: 0.0, std }, Bias::Zeros), &network(&[3, 2]), 1, stream, &[])
+        sample(
+            &init(Scheme::Normal { mean: 0.0, std }, Bias::Zeros),
+            &network(&[3, 2]),
+            1,
+            streams(stream),
+            &[],
+        )
     };
     let (one, four) = (at(1.0, 6), at(4.0, 6));
     assert!(one.iter().zip(&four).all(|(a, b)| 4.0 * a == *b));
@@ -217,5 +245,63 @@ fn start_files_are_checked_and_used_as_they_are() {
     let values = [1.0, -2.0, 0.25];
     assert_eq!(check_start("s.npy", &values, &network), Ok(()));
     let file = Scheme::File(spec::Attachment { path: "s.npy".into(), digest: None });
-    assert_eq!(sample(&init(file, Bias::Zeros), &network, 1, 0, &values), values);
+    assert_eq!(sample(&init(file, Bias::Zeros), &network, 1, streams(0), &values), values);
+}
+
+/// The first values of `truncated_normal` are SciPy's, from the uniforms of an independent ChaCha8 (the Python of
+/// `seed`'s tests):
+/// ```python
+/// g = generator("init", 2026, 5); a, b = ndtr((-.2 - .1) / .3), ndtr((.5 - .1) / .3)
+/// print([.1 + .3 * ndtri(a + (next(g) >> 11) * 2.0 ** -53 * (b - a)) for _ in range(2)])
+/// ```
+#[test]
+fn starts_of_later_schemes_are_golden() {
+    let schemes = [
+        Scheme::TruncatedNormal { mean: 0.1, std: 0.3, low: -0.2, high: 0.5 },
+        Scheme::LecunUniform,
+        Scheme::LecunNormal,
+        Scheme::Orthogonal { gain: 1.5 },
+        Scheme::Identity { scale: 0.5 },
+        Scheme::Hadamard { scale: 1.0 },
+        Scheme::Dct { scale: 1.0 },
+    ];
+    let mut found: Vec<String> =
+        schemes.iter().map(|scheme| golden(scheme.name(), &init(scheme.clone(), Bias::Zeros))).collect();
+    let zeros = Init { scheme: Scheme::Zeros, bias: Bias::Zeros, perturb: 1e-3 };
+    found.push(golden("perturb", &zeros));
+    let expected = [
+        "truncated_normal -0.19092553583161545 0.47191571482450445 0.0 18a73debc0f34727",
+        "lecun_uniform -0.9801905631876526 0.9564652316860403 0.0 d50b4de3c1dadc22",
+        "lecun_normal -0.9352702564576678 0.5218760152077422 0.0 a07b4605a1145276",
+        "orthogonal -1.013135872980113 1.0611185125313496 0.0 c7decbaecc70e912",
+        "identity 0.5 0.0 0.0 da26a842260250ed",
+        "hadamard 0.5 0.5 0.0 6d010f04e64fe6e9",
+        "dct 0.5 0.5 0.0 83f819cde11f2586",
+        "perturb 0.001670015376519753 -0.0008008701243441323 -0.0015246034033618188 32da97dced324439",
+    ];
+    assert_eq!(found, expected);
+    let theta = sample(&init(schemes[0].clone(), Bias::Zeros), &network(&[3, 4, 2]), 2026, streams(5), &[]);
+    for (value, scipy) in theta.iter().zip([-0.1909255358316155, 0.47191571482450434]) {
+        assert!((value - scipy).abs() < 1e-13, "{value}");
+    }
+}
+
+#[test]
+fn a_perturbation_is_added_to_any_start_and_shifts_no_other_draw() {
+    let file = Scheme::File(spec::Attachment { path: "s.npy".into(), digest: None });
+    let values: Vec<f64> = (0..11).map(f64::from).collect();
+    for scheme in [Scheme::Zeros, Scheme::XavierNormal { gain: 1.0 }, Scheme::Orthogonal { gain: 1.0 }, file]
+    {
+        let at = |perturb, init_stream, noise_stream| {
+            let init = Init { scheme: scheme.clone(), bias: Bias::Zeros, perturb };
+            let streams = StartStreams { init: init_stream, perturb: noise_stream };
+            sample(&init, &network(&[2, 2, 1, 2]), 1, streams, &values)
+        };
+        let (plain, noisy, other) = (at(0.0, 3, 0), at(1e-6, 3, 0), at(1e-6, 3, 1));
+        assert_ne!(noisy, other, "{scheme:?}");
+        for (plain, noisy) in plain.iter().zip(&noisy) {
+            assert!(plain != noisy && (plain - noisy).abs() < 6e-6, "{scheme:?}");
+        }
+        assert_eq!(at(0.0, 3, 7), plain);
+    }
 }
