@@ -36,6 +36,8 @@ pub const PARAMETERS: u64 = 50_000_000;
 pub const DENSE_HESSIAN_PARAMETERS: usize = 500;
 /// Most inputs × outputs × the smaller of them, summed over the layers, of a start by `orthogonal`: about a second.
 pub const ORTHOGONAL_WORK: u64 = 1_000_000_000;
+/// Most dimensions of `parity`: it has all 2ᵈ corners, here 65,536 of 16 values.
+pub const PARITY_DIMS: u32 = 16;
 /// Largest data file, in bytes; it is held in memory by each worker.
 pub const DATA_BYTES: u64 = 256 * 1024 * 1024;
 /// Most rows × columns of a data set.

@@ -99,8 +99,18 @@ pub fn forks_too_late(experiment: &Experiment) -> bool {
 pub fn data_matters(experiment: &Experiment) -> bool {
     let drawn = match experiment.data.source {
         DataSource::Moons { noise, .. } | DataSource::Circles { noise, .. } => noise > 0.0,
-        DataSource::GaussMix { .. } => true,
-        DataSource::Xor { .. } | DataSource::Digits | DataSource::Iris | DataSource::File(_) => false,
+        DataSource::NoisyXor { noise, .. } => noise > 0.0,
+        DataSource::GaussMix { .. } | DataSource::TeacherStudent { .. } | DataSource::SphereRandom { .. } => {
+            true
+        }
+        DataSource::Xor { .. }
+        | DataSource::Parity { .. }
+        | DataSource::TwoSpirals
+        | DataSource::Digits
+        | DataSource::Iris
+        | DataSource::Wine
+        | DataSource::BreastCancer
+        | DataSource::File(_) => false,
     };
     experiment.vary.data && (drawn || experiment.data.test_fraction > 0.0)
 }
@@ -116,7 +126,14 @@ pub fn rows(data: &Data) -> Option<u64> {
         DataSource::Xor { .. } => Some(4),
         DataSource::Moons { samples, .. }
         | DataSource::Circles { samples, .. }
-        | DataSource::GaussMix { samples, .. } => Some(samples.into()),
+        | DataSource::GaussMix { samples, .. }
+        | DataSource::NoisyXor { samples, .. }
+        | DataSource::TeacherStudent { samples, .. }
+        | DataSource::SphereRandom { samples, .. } => Some(samples.into()),
+        DataSource::Parity { dims, .. } => 1_u64.checked_shl(dims),
+        DataSource::TwoSpirals => Some(194),
+        DataSource::Wine => Some(178),
+        DataSource::BreastCancer => Some(569),
         DataSource::Digits => Some(1797),
         DataSource::Iris => Some(150),
         DataSource::File(_) => None,

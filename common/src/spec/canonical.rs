@@ -121,12 +121,40 @@ fn network(network: &Network) -> Entries {
 fn data(data: &Data) -> Entries {
     let mut entries = match &data.source {
         DataSource::Xor { encoding } => {
-            let encoding = match encoding {
-                XorEncoding::Signed => "signed",
-                XorEncoding::Binary => "binary",
-            };
-            vec![("dataset", string("xor")), ("encoding", string(encoding))]
+            vec![("dataset", string("xor")), ("encoding", string(xor_encoding(*encoding)))]
         }
+        DataSource::Parity { dims, encoding } => vec![
+            ("dataset", string("parity")),
+            ("dims", integer(*dims)),
+            ("encoding", string(xor_encoding(*encoding))),
+        ],
+        DataSource::NoisyXor { samples, noise } => vec![
+            ("dataset", string("noisy_xor")),
+            ("samples", integer(*samples)),
+            ("noise", Value::Float(*noise)),
+        ],
+        DataSource::TwoSpirals => vec![("dataset", string("two_spirals"))],
+        DataSource::TeacherStudent { samples, dims, teacher_units, label_noise } => vec![
+            ("dataset", string("teacher_student")),
+            ("samples", integer(*samples)),
+            ("dims", integer(*dims)),
+            ("teacher_units", integer(*teacher_units)),
+            ("label_noise", Value::Float(*label_noise)),
+        ],
+        DataSource::SphereRandom { samples, dims, labels } => {
+            let labels = match labels {
+                SphereLabels::Signs => "signs",
+                SphereLabels::Normal => "normal",
+            };
+            vec![
+                ("dataset", string("sphere_random")),
+                ("samples", integer(*samples)),
+                ("dims", integer(*dims)),
+                ("labels", string(labels)),
+            ]
+        }
+        DataSource::Wine => vec![("dataset", string("wine"))],
+        DataSource::BreastCancer => vec![("dataset", string("breast_cancer"))],
         DataSource::Moons { samples, noise } => vec![
             ("dataset", string("moons")),
             ("samples", integer(*samples)),
@@ -156,6 +184,13 @@ fn data(data: &Data) -> Entries {
     entries.push(("test_fraction", Value::Float(data.test_fraction)));
     entries.push(("standardize", Value::Boolean(data.standardize)));
     entries
+}
+
+fn xor_encoding(encoding: XorEncoding) -> &'static str {
+    match encoding {
+        XorEncoding::Signed => "signed",
+        XorEncoding::Binary => "binary",
+    }
 }
 
 fn target(target: &Target) -> Value {

@@ -41,19 +41,29 @@ fn shape(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
         out.error(at, title, format!("this starts with {inputs}"));
     }
     let loss = experiment.train.loss;
-    if loss == Loss::Logistic && shape.classes > 2 {
-        let title = format!("`logistic` tells two classes apart, and `{}` has {}", shape.name, shape.classes);
+    let Some(classes) = shape.classes else {
+        if loss != Loss::Mse {
+            let title = format!("`{}` has numbers to predict, and no classes", shape.name);
+            out.error(cell.place("train.loss"), title, "use `mse`");
+        } else if outputs != 1 {
+            let title = format!("`layers` must end with 1 for `{}`", shape.name);
+            out.error(at, title, format!("this ends with {outputs}"));
+        }
+        return;
+    };
+    if loss == Loss::Logistic && classes > 2 {
+        let title = format!("`logistic` tells two classes apart, and `{}` has {classes}", shape.name);
         out.error(cell.place("train.loss"), title, "use `cross_entropy`");
         return;
     }
     // one output says which of two classes; otherwise each class has its own
-    let single = shape.classes == 2 && loss != Loss::CrossEntropy;
+    let single = classes == 2 && loss != Loss::CrossEntropy;
     let one_each = loss != Loss::Logistic;
-    if !(single && outputs == 1 || one_each && outputs == shape.classes) {
+    if !(single && outputs == 1 || one_each && outputs == classes) {
         let expected = match (single, one_each) {
-            (true, true) => format!("1 or {}", shape.classes),
+            (true, true) => format!("1 or {classes}"),
             (true, false) => "1".to_owned(),
-            (false, _) => shape.classes.to_string(),
+            (false, _) => classes.to_string(),
         };
         let title =
             format!("`layers` must end with {expected} for `{}` and `{}`", shape.name, loss_name(loss));
@@ -65,17 +75,27 @@ fn shape(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
 struct Shape {
     name: &'static str,
     inputs: u32,
-    classes: u32,
+    /// `None` where the targets are numbers.
+    classes: Option<u32>,
 }
 
 fn shape_of(source: &DataSource) -> Option<Shape> {
     let (name, inputs, classes) = match source {
-        DataSource::Xor { .. } => ("xor", 2, 2),
-        DataSource::Moons { .. } => ("moons", 2, 2),
-        DataSource::Circles { .. } => ("circles", 2, 2),
-        DataSource::GaussMix { classes, dims, .. } => ("gauss_mix", *dims, *classes),
-        DataSource::Digits => ("digits", 64, 10),
-        DataSource::Iris => ("iris", 4, 3),
+        DataSource::Xor { .. } => ("xor", 2, Some(2)),
+        DataSource::NoisyXor { .. } => ("noisy_xor", 2, Some(2)),
+        DataSource::Parity { dims, .. } => ("parity", *dims, Some(2)),
+        DataSource::Moons { .. } => ("moons", 2, Some(2)),
+        DataSource::Circles { .. } => ("circles", 2, Some(2)),
+        DataSource::TwoSpirals => ("two_spirals", 2, Some(2)),
+        DataSource::GaussMix { classes, dims, .. } => ("gauss_mix", *dims, Some(*classes)),
+        DataSource::TeacherStudent { dims, .. } => ("teacher_student", *dims, None),
+        DataSource::SphereRandom { dims, labels, .. } => {
+            ("sphere_random", *dims, (*labels == SphereLabels::Signs).then_some(2))
+        }
+        DataSource::Digits => ("digits", 64, Some(10)),
+        DataSource::Iris => ("iris", 4, Some(3)),
+        DataSource::Wine => ("wine", 13, Some(3)),
+        DataSource::BreastCancer => ("breast_cancer", 30, Some(2)),
         DataSource::File(_) => return None,
     };
     Some(Shape { name, inputs, classes })

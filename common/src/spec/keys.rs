@@ -34,18 +34,33 @@ pub(super) const DATA: Keys = Keys {
         "classes",
         "dims",
         "radius",
+        "teacher_units",
+        "label_noise",
+        "labels",
         "file",
         "digest",
         "target",
         "test_fraction",
         "standardize",
     ],
-    later: &["x", "y", "teacher_units", "label_noise"],
+    later: &["x", "y"],
 };
 
 /// Keys of `[data]` that say where rows come from; the others say what is done with them.
 pub(super) const DATA_SOURCE: &[&str] = &[
-    "dataset", "encoding", "samples", "noise", "factor", "classes", "dims", "radius", "file", "digest",
+    "dataset",
+    "encoding",
+    "samples",
+    "noise",
+    "factor",
+    "classes",
+    "dims",
+    "radius",
+    "teacher_units",
+    "label_noise",
+    "labels",
+    "file",
+    "digest",
     "target",
 ];
 
@@ -151,18 +166,7 @@ pub(super) const SCHEME: &[&str] =
     &["value", "low", "high", "mean", "std", "gain", "scale", "mode", "nonlinearity", "eps", "digest"];
 
 /// Data sets of a later version.
-pub(super) const LATER_DATASETS: &[&str] = &[
-    "parity",
-    "noisy_xor",
-    "two_spirals",
-    "teacher_student",
-    "teacher_stream",
-    "teacher_population",
-    "sphere_random",
-    "wine",
-    "breast_cancer",
-    "preimage",
-];
+pub(super) const LATER_DATASETS: &[&str] = &["teacher_stream", "teacher_population", "preimage"];
 
 /// Keys that lose their meaning in the table `section` when an override sets `key`: another data set has
 /// other parameters, another optimiser too, and `epochs` and `steps` exclude each other.

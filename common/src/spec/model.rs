@@ -207,11 +207,60 @@ pub enum DataSource {
     Digits,
     /// 150 irises with four measurements in centimetres.
     Iris,
+    /// 178 wines with 13 measurements, of three cultivars.
+    Wine,
+    /// 569 tumours with 30 measurements, benign or malignant.
+    BreastCancer,
+    /// All corners of a cube; the class is the parity of the coordinates that are 1.
+    Parity {
+        /// Dimensions, at most `limits::PARITY_DIMS`.
+        dims: u32,
+        /// Corners at ±1 or at 0 and 1.
+        encoding: XorEncoding,
+    },
+    /// Unlike corners of a square with noise around them: the class is the centre's in `xor`.
+    NoisyXor {
+        /// Rows, spread evenly over the four centres.
+        samples: u32,
+        /// Sd of the Gaussian noise on both coordinates.
+        noise: f64,
+    },
+    /// Two interlocking spirals of 97 points each (Lang & Witbrock 1988).
+    TwoSpirals,
+    /// Standard normal inputs, labelled by a sum of relus along orthonormal directions.
+    TeacherStudent {
+        /// Rows.
+        samples: u32,
+        /// Dimensions.
+        dims: u32,
+        /// Units of the teacher, at most `dims`.
+        teacher_units: u32,
+        /// Sd of the Gaussian noise on the labels.
+        label_noise: f64,
+    },
+    /// Uniform inputs on the unit sphere with labels that have nothing to do with them.
+    SphereRandom {
+        /// Rows.
+        samples: u32,
+        /// Dimensions.
+        dims: u32,
+        /// What the labels are.
+        labels: SphereLabels,
+    },
     /// A user's file.
     File(DataFile),
 }
 
-/// Encoding of `xor`.
+/// Labels of `sphere_random`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SphereLabels {
+    /// Two classes, as likely as each other.
+    Signs,
+    /// Standard normal numbers.
+    Normal,
+}
+
+/// Encoding of `xor` and `parity`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum XorEncoding {
     /// Inputs ±1, targets ±1.

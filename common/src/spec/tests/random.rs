@@ -36,7 +36,22 @@ fn attachment(rng: &mut ChaCha8Rng, ending: &str) -> Attachment {
 fn data(rng: &mut ChaCha8Rng) -> Data {
     let noise = if rng.random_bool(0.5) { 0.0 } else { positive(rng) };
     let samples = 2 * rng.random_range(8..200);
-    let source = match rng.random_range(0..8) {
+    let dims = rng.random_range(2..9);
+    let encoding = pick(rng, &[XorEncoding::Signed, XorEncoding::Binary]);
+    let source = match rng.random_range(0..15) {
+        8 => DataSource::Parity { dims, encoding },
+        9 => DataSource::NoisyXor { samples, noise },
+        10 => DataSource::TwoSpirals,
+        11 => {
+            let teacher_units = rng.random_range(1..=dims);
+            DataSource::TeacherStudent { samples, dims, teacher_units, label_noise: noise }
+        }
+        12 => {
+            let labels = pick(rng, &[SphereLabels::Signs, SphereLabels::Normal]);
+            DataSource::SphereRandom { samples, dims, labels }
+        }
+        13 => DataSource::Wine,
+        14 => DataSource::BreastCancer,
         0 => DataSource::Xor { encoding: pick(rng, &[XorEncoding::Signed, XorEncoding::Binary]) },
         1 => DataSource::Moons { samples, noise },
         2 => DataSource::Circles { samples, factor: rng.random_range(0.01..0.99), noise },
@@ -69,10 +84,24 @@ fn network(rng: &mut ChaCha8Rng, data: &Data) -> (Network, Loss) {
         DataSource::Iris => (4, 3),
         DataSource::GaussMix { classes, dims, .. } => (*dims, *classes),
         DataSource::File(_) => (rng.random_range(1..20), 2),
+        DataSource::Parity { dims, .. }
+        | DataSource::TeacherStudent { dims, .. }
+        | DataSource::SphereRandom { dims, .. } => (*dims, 2),
+        DataSource::Wine => (13, 3),
+        DataSource::BreastCancer => (30, 2),
         _ => (2, 2),
     };
+    let has_numbers = matches!(
+        data.source,
+        DataSource::TeacherStudent { .. } | DataSource::SphereRandom { labels: SphereLabels::Normal, .. }
+    );
     let losses = [Loss::Mse, Loss::CrossEntropy, Loss::Logistic];
-    let loss = pick(rng, if classes > 2 { &losses[..2] } else { &losses });
+    let legal = match classes {
+        _ if has_numbers => 1,
+        2 => 3,
+        _ => 2,
+    };
+    let loss = pick(rng, &losses[..legal]);
     let outputs = if classes == 2 && loss != Loss::CrossEntropy { 1 } else { classes };
     let mut layers = vec![inputs];
     layers.extend((0..rng.random_range(0..4)).map(|_| rng.random_range(1..40)));

@@ -6,9 +6,23 @@ use crate::limits;
 use crate::spec::diagnostic::{Diagnostics, Span, shown};
 use crate::spec::document::{Entry, Table, Value};
 use crate::spec::keys;
-use crate::spec::model::{Attachment, Data, DataFile, DataSource, Target, XorEncoding};
+use crate::spec::model::{Attachment, Data, DataFile, DataSource, SphereLabels, Target, XorEncoding};
 
-const DATASETS: [&str; 6] = ["xor", "moons", "circles", "gauss_mix", "digits", "iris"];
+const DATASETS: [&str; 13] = [
+    "xor",
+    "noisy_xor",
+    "parity",
+    "moons",
+    "circles",
+    "two_spirals",
+    "gauss_mix",
+    "teacher_student",
+    "sphere_random",
+    "digits",
+    "iris",
+    "wine",
+    "breast_cancer",
+];
 
 /// Reads the table `data`.
 pub(super) fn read(table: &Table, at: Span, mode: Mode, out: &mut Diagnostics<'_>) -> Option<Data> {
@@ -46,12 +60,27 @@ fn built_in(reader: &mut Reader<'_, '_, '_>) -> Option<DataSource> {
     let name = reader.choice("dataset", &words, keys::LATER_DATASETS, None)?;
     reader.only(name, parameters(name), keys::DATA_SOURCE);
     match name {
-        "xor" => {
-            let words = [("signed", XorEncoding::Signed), ("binary", XorEncoding::Binary)];
-            Some(DataSource::Xor {
-                encoding: reader.choice("encoding", &words, &[], Some(XorEncoding::Signed))?,
-            })
+        "xor" => Some(DataSource::Xor { encoding: encoding(reader)? }),
+        "parity" => {
+            let dims = reader.count("dims", 2, limits::PARITY_DIMS, Some(3));
+            Some(DataSource::Parity { encoding: encoding(reader)?, dims: dims? })
         }
+        "noisy_xor" => {
+            let samples = samples(reader, 200);
+            let noise = reader.number("noise", Within::NotNegative, Some(0.5));
+            Some(DataSource::NoisyXor { samples: samples?, noise: noise? })
+        }
+        "two_spirals" => Some(DataSource::TwoSpirals),
+        "teacher_student" => teacher_student(reader),
+        "sphere_random" => {
+            let shape = samples_and_dims(reader, 100, 10);
+            let words = [("signs", SphereLabels::Signs), ("normal", SphereLabels::Normal)];
+            let labels = reader.choice("labels", &words, &[], Some(SphereLabels::Signs));
+            let ((samples, dims), labels) = (shape?, labels?);
+            Some(DataSource::SphereRandom { samples, dims, labels })
+        }
+        "wine" => Some(DataSource::Wine),
+        "breast_cancer" => Some(DataSource::BreastCancer),
         "moons" => {
             let (samples, noise) = (even_samples(reader), noise(reader));
             Some(DataSource::Moons { samples: samples?, noise: noise? })
@@ -71,11 +100,52 @@ fn built_in(reader: &mut Reader<'_, '_, '_>) -> Option<DataSource> {
 fn parameters(name: &str) -> &'static [&'static str] {
     match name {
         "xor" => &["dataset", "encoding"],
+        "parity" => &["dataset", "dims", "encoding"],
+        "noisy_xor" => &["dataset", "samples", "noise"],
+        "teacher_student" => &["dataset", "samples", "dims", "teacher_units", "label_noise"],
+        "sphere_random" => &["dataset", "samples", "dims", "labels"],
         "moons" => &["dataset", "samples", "noise"],
         "circles" => &["dataset", "samples", "factor", "noise"],
         "gauss_mix" => &["dataset", "samples", "classes", "dims", "radius"],
         _ => &["dataset"],
     }
+}
+
+fn encoding(reader: &mut Reader<'_, '_, '_>) -> Option<XorEncoding> {
+    let words = [("signed", XorEncoding::Signed), ("binary", XorEncoding::Binary)];
+    reader.choice("encoding", &words, &[], Some(XorEncoding::Signed))
+}
+
+fn teacher_student(reader: &mut Reader<'_, '_, '_>) -> Option<DataSource> {
+    let shape = samples_and_dims(reader, 1000, 10);
+    let units =
+        reader.count("teacher_units", 1, limits::LAYER_WIDTH, Some(shape.map_or(1, |(_, dims)| dims)));
+    let label_noise = reader.number("label_noise", Within::NotNegative, Some(0.0));
+    let ((samples, dims), teacher_units) = (shape?, units?);
+    if teacher_units > dims {
+        if let Some(entry) = reader.entry("teacher_units") {
+            let title = "`teacher_units` must be at most `dims`: their directions are orthogonal";
+            reader.out().error(entry.node.at, title, format!("{teacher_units} units, {dims} dimensions"));
+        }
+        return None;
+    }
+    Some(DataSource::TeacherStudent { samples, dims, teacher_units, label_noise: label_noise? })
+}
+
+/// `samples` and `dims`, which together must fit a worker's memory.
+fn samples_and_dims(reader: &mut Reader<'_, '_, '_>, rows: u32, columns: u32) -> Option<(u32, u32)> {
+    let samples = samples(reader, rows);
+    let dims = reader.count("dims", 1, limits::LAYER_WIDTH, Some(columns));
+    let (samples, dims) = (samples?, dims?);
+    let values = u64::from(samples) * u64::from(dims);
+    if values > limits::DATA_VALUES {
+        if let Some(entry) = reader.entry("samples").or(reader.entry("dims")) {
+            let title = format!("`samples` × `dims` must be at most {}", limits::DATA_VALUES);
+            reader.out().error(entry.node.at, title, format!("this is {values}"));
+        }
+        return None;
+    }
+    Some((samples, dims))
 }
 
 fn samples(reader: &mut Reader<'_, '_, '_>, default: u32) -> Option<u32> {

@@ -1,10 +1,10 @@
-//! Data sets by formula, and the two small files that are shipped. Formulas and defaults: `docs/data.md`.
+//! Data sets by formula, and the small files that are shipped. Formulas and defaults: `docs/data.md`.
 
 use ndarray::{Array2, s};
 use rand_distr::{Distribution, StandardNormal};
 use seedsweep_common::limits;
 use seedsweep_common::seed::{self, Purpose};
-use seedsweep_common::spec::{DataSource, XorEncoding};
+use seedsweep_common::spec::{DataSource, SphereLabels, XorEncoding};
 
 use super::error::DataError;
 use super::target::Targets;
@@ -15,6 +15,10 @@ use crate::nn::angle;
 const DIGITS: &[u8] = include_bytes!("../../../data/digits.npy");
 /// Fisher's irises (`worker/data/README.md`).
 const IRIS: &[u8] = include_bytes!("../../../data/iris.csv");
+/// Wines of three cultivars (`worker/data/README.md`).
+const WINE: &[u8] = include_bytes!("../../../data/wine.csv");
+/// Breast tumours (`worker/data/README.md`).
+const BREAST_CANCER: &[u8] = include_bytes!("../../../data/breast_cancer.csv");
 
 /// Rows of a built-in data set; what is drawn comes from the `data` stream `stream`.
 pub(super) fn generate(source: &DataSource, seed: u64, stream: u64) -> Result<Table, DataError> {
@@ -33,8 +37,28 @@ pub(super) fn generate(source: &DataSource, seed: u64, stream: u64) -> Result<Ta
             bounded(source, samples.max(classes), dims)?;
             gauss_mix(samples as usize, classes as usize, dims as usize, radius, &mut normals)
         }
+        DataSource::NoisyXor { samples, noise } => {
+            bounded(source, samples, 2)?;
+            noisy_xor(samples as usize, noise, &mut normals)
+        }
+        DataSource::Parity { dims, encoding } => {
+            bounded(source, 1_u32.checked_shl(dims).unwrap_or(u32::MAX), dims)?;
+            parity(dims as usize, encoding)
+        }
+        DataSource::TwoSpirals => two_spirals(),
+        DataSource::TeacherStudent { samples, dims, teacher_units, label_noise } => {
+            bounded(source, samples, dims)?;
+            let shape = (samples as usize, dims as usize);
+            teacher_student(shape, teacher_units as usize, label_noise, &mut normals)
+        }
+        DataSource::SphereRandom { samples, dims, labels } => {
+            bounded(source, samples, dims)?;
+            sphere_random((samples as usize, dims as usize), labels, &mut normals)
+        }
         DataSource::Digits => digits()?,
-        DataSource::Iris => iris()?,
+        DataSource::Iris => named_classes("iris", IRIS, "species", 3)?,
+        DataSource::Wine => named_classes("wine", WINE, "class", 3)?,
+        DataSource::BreastCancer => named_classes("breast_cancer", BREAST_CANCER, "class", 2)?,
         DataSource::File(_) => unreachable!("a user's file is no built-in data set"),
     })
 }
@@ -46,8 +70,15 @@ pub(super) fn name(source: &DataSource) -> &str {
         DataSource::Moons { .. } => "moons",
         DataSource::Circles { .. } => "circles",
         DataSource::GaussMix { .. } => "gauss_mix",
+        DataSource::NoisyXor { .. } => "noisy_xor",
+        DataSource::Parity { .. } => "parity",
+        DataSource::TwoSpirals => "two_spirals",
+        DataSource::TeacherStudent { .. } => "teacher_student",
+        DataSource::SphereRandom { .. } => "sphere_random",
         DataSource::Digits => "digits",
         DataSource::Iris => "iris",
+        DataSource::Wine => "wine",
+        DataSource::BreastCancer => "breast_cancer",
         DataSource::File(file) => &file.features.path,
     }
 }
@@ -80,12 +111,76 @@ impl<R: rand::Rng> Normals<R> {
 
 /// The four corners in counting order; class 1 where the two inputs differ.
 fn xor(encoding: XorEncoding) -> Table {
+    parity(2, encoding)
+}
+
+/// All corners in counting order; class 1 where an odd number of inputs is high.
+fn parity(dims: usize, encoding: XorEncoding) -> Table {
+    let rows = 1_usize << dims;
+    let of_row = (0..rows).map(|row| row.count_ones() as usize % 2).collect();
     let (low, targets) = match encoding {
-        XorEncoding::Signed => (-1.0, Targets::classes(vec![0, 1, 1, 0], 2)),
-        XorEncoding::Binary => (0.0, Targets::zero_one(vec![0, 1, 1, 0])),
+        XorEncoding::Signed => (-1.0, Targets::classes(of_row, 2)),
+        XorEncoding::Binary => (0.0, Targets::zero_one(of_row)),
     };
     let corner = |bit: usize| if bit == 1 { 1.0 } else { low };
-    let features = Array2::from_shape_fn((4, 2), |(row, column)| corner(row >> (1 - column) & 1));
+    let features = Array2::from_shape_fn((rows, dims), |(row, k)| corner(row >> (dims - 1 - k) & 1));
+    Table { features, targets }
+}
+
+/// Row i is corner i mod 4 of `xor` plus noise, with the corner's class.
+fn noisy_xor(samples: usize, noise: f64, normals: &mut Normals<impl rand::Rng>) -> Table {
+    let corners = xor(XorEncoding::Signed).features;
+    let mut features = Array2::from_shape_fn((samples, 2), |(row, k)| corners[[row % 4, k]]);
+    normals.add(&mut features, noise);
+    let of_row = (0..samples).map(|row| [0, 1, 1, 0][row % 4]).collect();
+    Table { features, targets: Targets::classes(of_row, 2) }
+}
+
+/// Point i of the first spiral (class 1) has the angle φ = iπ/16 and the radius 6.5·(104 − i)/104; it is followed by
+/// its negative (class 0). Lang & Witbrock, "Learning to tell two spirals apart", 1988.
+fn two_spirals() -> Table {
+    let point = |i: u32| {
+        let radius = 6.5 * (f64::from(104 - i) / 104.0);
+        let (cos, sin) = angle::of_pi(i, 16);
+        [radius * sin, radius * cos]
+    };
+    let points: Vec<[f64; 2]> = (0..97).map(point).flat_map(|[x, y]| [[x, y], [-x, -y]]).collect();
+    let of_row = (0..points.len()).map(|row| 1 - row % 2).collect();
+    Table { features: Array2::from(points), targets: Targets::classes(of_row, 2) }
+}
+
+/// y = Σ relu(x_j) over the first `units` coordinates, plus noise: for standard normal inputs any other orthonormal
+/// directions give the same problem, turned. All inputs are drawn first, row by row.
+fn teacher_student(
+    shape: (usize, usize),
+    units: usize,
+    noise: f64,
+    normals: &mut Normals<impl rand::Rng>,
+) -> Table {
+    let features = Array2::from_shape_simple_fn(shape, || normals.next());
+    let label = |row: usize| (0..units).fold(0.0, |sum, j| sum + f64::max(features[[row, j]], 0.0));
+    let mut targets = Array2::from_shape_fn((shape.0, 1), |(row, _)| label(row));
+    normals.add(&mut targets, noise);
+    Table { features, targets: Targets::Numbers(targets) }
+}
+
+/// Normal vectors scaled to length 1, which is uniform on the sphere (Muller 1959); then a label for each, a normal
+/// number or the class of its sign.
+fn sphere_random(
+    shape: (usize, usize),
+    labels: SphereLabels,
+    normals: &mut Normals<impl rand::Rng>,
+) -> Table {
+    let mut features = Array2::from_shape_simple_fn(shape, || normals.next());
+    for mut row in features.rows_mut() {
+        let norm = row.iter().fold(0.0, |sum: f64, value| value.mul_add(*value, sum)).sqrt();
+        row.mapv_inplace(|value| value / norm);
+    }
+    let numbers = Array2::from_shape_simple_fn((shape.0, 1), || normals.next());
+    let targets = match labels {
+        SphereLabels::Normal => Targets::Numbers(numbers),
+        SphereLabels::Signs => Targets::classes(numbers.iter().map(|&y| usize::from(y > 0.0)).collect(), 2),
+    };
     Table { features, targets }
 }
 
@@ -146,10 +241,11 @@ fn digits() -> Result<Table, DataError> {
     })
 }
 
-fn iris() -> Result<Table, DataError> {
-    let csv = csv::read("iris", IRIS, "species")?;
-    let of_row = file::names_to_classes("iris", "species", &csv.target, 3)?;
-    Ok(Table { features: csv.features, targets: Targets::classes(of_row, 3) })
+/// A shipped `.csv` whose `column` names `classes` classes, numbered in byte order.
+fn named_classes(name: &str, bytes: &[u8], column: &str, classes: usize) -> Result<Table, DataError> {
+    let csv = csv::read(name, bytes, column)?;
+    let of_row = file::names_to_classes(name, column, &csv.target, classes)?;
+    Ok(Table { features: csv.features, targets: Targets::classes(of_row, classes) })
 }
 
 #[cfg(test)]
