@@ -283,7 +283,7 @@ fn data_files(source: &DataSource) -> Vec<&Attachment> {
     match source {
         DataSource::File(file) => match &file.target {
             Target::File(target) => vec![&file.features, target],
-            Target::Column(_) | Target::ColumnIndex(_) => vec![&file.features],
+            Target::Column(_) | Target::ColumnIndex(_) | Target::Arrays { .. } => vec![&file.features],
         },
         _ => Vec::new(),
     }

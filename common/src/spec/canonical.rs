@@ -177,7 +177,7 @@ fn data(data: &Data) -> Entries {
         DataSource::Iris => vec![("dataset", string("iris"))],
         DataSource::File(file) => {
             let mut entries = attachment(&file.features);
-            entries.push(("target", target(&file.target)));
+            entries.extend(target(&file.target));
             entries
         }
     };
@@ -193,11 +193,12 @@ fn xor_encoding(encoding: XorEncoding) -> &'static str {
     }
 }
 
-fn target(target: &Target) -> Value {
+fn target(target: &Target) -> Entries {
     match target {
-        Target::Column(name) => string(name),
-        Target::ColumnIndex(index) => Value::Integer(*index),
-        Target::File(file) => table(attachment(file)),
+        Target::Column(name) => vec![("target", string(name))],
+        Target::ColumnIndex(index) => vec![("target", Value::Integer(*index))],
+        Target::File(file) => vec![("target", table(attachment(file)))],
+        Target::Arrays { x, y } => vec![("x", string(x)), ("y", string(y))],
     }
 }
 

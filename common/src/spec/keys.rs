@@ -40,10 +40,12 @@ pub(super) const DATA: Keys = Keys {
         "file",
         "digest",
         "target",
+        "x",
+        "y",
         "test_fraction",
         "standardize",
     ],
-    later: &["x", "y"],
+    later: &[],
 };
 
 /// Keys of `[data]` that say where rows come from; the others say what is done with them.
@@ -62,6 +64,8 @@ pub(super) const DATA_SOURCE: &[&str] = &[
     "file",
     "digest",
     "target",
+    "x",
+    "y",
 ];
 
 /// Keys of `[train]`.

@@ -296,6 +296,13 @@ pub enum Target {
     ColumnIndex(i64),
     /// A second `.npy` of as many rows.
     File(Attachment),
+    /// Arrays of a `.npz`: the features, and the targets of as many rows.
+    Arrays {
+        /// Name of the features.
+        x: String,
+        /// Name of the targets.
+        y: String,
+    },
 }
 
 /// How an experiment is trained.

@@ -38,7 +38,7 @@ fn data(rng: &mut ChaCha8Rng) -> Data {
     let samples = 2 * rng.random_range(8..200);
     let dims = rng.random_range(2..9);
     let encoding = pick(rng, &[XorEncoding::Signed, XorEncoding::Binary]);
-    let source = match rng.random_range(0..15) {
+    let source = match rng.random_range(0..16) {
         8 => DataSource::Parity { dims, encoding },
         9 => DataSource::NoisyXor { samples, noise },
         10 => DataSource::TwoSpirals,
@@ -65,6 +65,11 @@ fn data(rng: &mut ChaCha8Rng) -> Data {
             let target =
                 Target::Column(pick(rng, &["label", "a.b", "line\nbreak", "\u{7f}\u{85}", "\"'"]).to_owned());
             DataSource::File(DataFile { features: attachment(rng, ".csv"), target })
+        }
+        7 => {
+            let names = ["x", "y", "train.x", "\"'"].map(str::to_owned);
+            let target = Target::Arrays { x: pick(rng, &names), y: pick(rng, &names) };
+            DataSource::File(DataFile { features: attachment(rng, ".npz"), target })
         }
         _ => {
             let target = match rng.random_bool(0.5) {

@@ -197,15 +197,29 @@ fn gauss_mix(reader: &mut Reader<'_, '_, '_>) -> Option<DataSource> {
 }
 
 fn user_file(reader: &mut Reader<'_, '_, '_>, file: &Entry) -> Option<DataFile> {
-    reader.only("file", &["file", "digest", "target"], keys::DATA_SOURCE);
     let digest = digest(reader);
     let path = string(file, reader.out())?;
-    let features = path_with(path, file.node.at, &[".csv", ".npy"], reader.out());
+    let features = path_with(path, file.node.at, &[".csv", ".npy", ".npz"], reader.out());
+    if path.ends_with(".npz") {
+        reader.only(".npz", &["file", "digest", "x", "y"], keys::DATA_SOURCE);
+        let (x, y) = (array(reader, "x"), array(reader, "y"));
+        let features = Attachment { path: features?, digest: digest? };
+        return Some(DataFile { features, target: Target::Arrays { x: x?, y: y? } });
+    }
+    reader.only("file", &["file", "digest", "target"], keys::DATA_SOURCE);
     let hint = "the column to predict, for instance `target = \"label\"`";
     let entry = reader.required("target", hint);
     let path = features?;
     let target = target(entry?, path.ends_with(".csv"), reader.out())?;
     Some(DataFile { features: Attachment { path, digest: digest? }, target })
+}
+
+/// The name of an array of a `.npz`; by default the key itself.
+fn array(reader: &mut Reader<'_, '_, '_>, key: &str) -> Option<String> {
+    match reader.entry(key) {
+        Some(entry) => string(entry, reader.out()).map(str::to_owned),
+        None => Some(key.to_owned()),
+    }
 }
 
 /// The target: a column's name in a `.csv`, a column's number or a second file beside a `.npy`.

@@ -49,7 +49,7 @@ pub enum DataError {
         columns: u64,
     },
     /// The name ends in something that is not read.
-    #[error("{file}: only `.csv` and `.npy` files are read")]
+    #[error("{file}: only `.csv`, `.npy` and `.npz` files are read")]
     UnknownFormat {
         /// The file.
         file: String,
@@ -164,6 +164,24 @@ pub enum DataError {
         file: String,
         /// What is wrong.
         cause: &'static str,
+    },
+    /// The bytes are not a `.npz` file.
+    #[error("{file} is not a `.npz` file that can be read: {cause}")]
+    Npz {
+        /// The file.
+        file: String,
+        /// What is wrong.
+        cause: &'static str,
+    },
+    /// A `.npz` without the array asked for.
+    #[error("{file} has no array `{array}`; it has {arrays}")]
+    NoSuchArray {
+        /// The file.
+        file: String,
+        /// What the spec asks for.
+        array: String,
+        /// The first of its arrays.
+        arrays: String,
     },
     /// A type of values that is not read.
     #[error("{file} holds values of type `{dtype}`; `<f4`, `<f8`, `<i4`, `<i8` and `|u1` are read")]

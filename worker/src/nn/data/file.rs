@@ -1,4 +1,4 @@
-//! A user's file: features and targets from `.csv` and `.npy`.
+//! A user's file: features and targets from `.csv`, `.npy` and `.npz`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use seedsweep_common::spec::{Attachment, DataFile, Loss, Target};
 
 use super::error::{Cell, DataError, shortened};
 use super::target::Targets;
-use super::{Files, Table, csv, npy};
+use super::{Files, Table, csv, npy, npz};
 
 /// Rows of a user's file. With mse the target is numbers, with the other losses one of `classes` classes.
 pub(super) fn read(
@@ -31,6 +31,17 @@ pub(super) fn read(
         }
         (Format::Npy, Target::File(targets)) => {
             (matrix(name, npy::array(name, &bytes)?)?, targets_file(targets, files)?)
+        }
+        (Format::Npz, Target::Arrays { x, y }) => {
+            let features = npy::array(name, npz::member(name, &bytes, x)?)?;
+            let targets = npy::array(name, npz::member(name, &bytes, y)?)?;
+            (matrix(name, features)?, targets_array(name, targets)?)
+        }
+        (Format::Npz, _) | (_, Target::Arrays { .. }) => {
+            return Err(DataError::TargetForm {
+                file: name.to_owned(),
+                allowed: "the arrays of a `.npz`, and of no other file, are named by `x` and `y`",
+            });
         }
         (Format::Csv, Target::ColumnIndex(_) | Target::File(_)) => {
             return Err(DataError::TargetForm {
@@ -65,12 +76,14 @@ pub(super) fn read(
 enum Format {
     Csv,
     Npy,
+    Npz,
 }
 
 fn format(name: &str) -> Result<Format, DataError> {
     match name.rsplit_once('.').map(|(_, extension)| extension) {
         Some("csv") => Ok(Format::Csv),
         Some("npy") => Ok(Format::Npy),
+        Some("npz") => Ok(Format::Npz),
         _ => Err(DataError::UnknownFormat { file: name.to_owned() }),
     }
 }
@@ -106,7 +119,11 @@ fn targets_file<'a>(file: &'a Attachment, files: Files<'_>) -> Result<Column<'a>
         let allowed = "targets beside the features are a `.npy` file";
         return Err(DataError::TargetForm { file: name.to_owned(), allowed });
     }
-    let mut array = npy::array(name, &content(file, files)?)?;
+    targets_array(name, npy::array(name, &content(file, files)?)?)
+}
+
+/// Targets of shape (rows) or (rows, outputs).
+fn targets_array(name: &str, mut array: npy::Array) -> Result<Column<'_>, DataError> {
     if array.shape.len() == 1 {
         array.shape.push(1);
     }

@@ -6,6 +6,7 @@ mod csv;
 mod error;
 mod file;
 pub mod npy;
+mod npz;
 mod split;
 mod target;
 

@@ -113,8 +113,8 @@ fn a_target_that_does_not_fit_its_file_is_refused() {
     assert!(message(named).contains("column's number"));
     let numbered = read_with("t.csv", b"a,y\n1,0\n", Target::ColumnIndex(0), b"", CSV, 2);
     assert!(message(numbered).contains("name of a column"));
-    let other = read_with("t.npz", b"", Target::ColumnIndex(0), b"", CSV, 2);
-    assert_eq!(message(other), "t.npz: only `.csv` and `.npy` files are read");
+    let other = read_with("t.mat", b"", Target::ColumnIndex(0), b"", CSV, 2);
+    assert_eq!(message(other), "t.mat: only `.csv`, `.npy` and `.npz` files are read");
 }
 
 #[test]
@@ -133,4 +133,21 @@ fn a_file_that_was_not_handed_over_is_named() {
     let data = DataFile { features, target: Target::Column("y".to_owned()) };
     let error = read(&data, CSV, 2, &|_| None).unwrap_err();
     assert_eq!(error, DataError::NotAtHand { file: "t.csv".to_owned() });
+}
+
+#[test]
+fn an_npz_gives_both_arrays_by_name() {
+    let arrays = |x: &str, y: &str| Target::Arrays { x: x.to_owned(), y: y.to_owned() };
+    let saved = super::super::npz::tests::saved();
+    let table = read_with("t.npz", &saved, arrays("x", "y"), b"", Loss::Logistic, 1).unwrap();
+    assert_eq!(table.features, array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]);
+    assert_eq!(table.targets, Targets::classes(vec![0, 1, 0], 2));
+    let table = read_with("t.npz", &saved, arrays("x", "x"), b"", Loss::Mse, 2).unwrap();
+    assert_eq!(table.targets, Targets::Numbers(table.features));
+    assert!(
+        message(read_with("t.npz", &saved, arrays("y", "y"), b"", Loss::Mse, 1)).contains("two dimensions")
+    );
+    let column = Target::ColumnIndex(0);
+    assert!(message(read_with("t.npz", &saved, column, b"", Loss::Mse, 1)).contains("named by `x` and `y`"));
+    assert!(message(read_with("t.npy", &saved, arrays("x", "y"), b"", Loss::Mse, 1)).contains("named by"));
 }
