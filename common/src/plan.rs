@@ -287,6 +287,18 @@ vary = ["order"]
         assert!(!can_vary(&experiment(&[data])));
         assert!(can_vary(&experiment(&[data, "data.noise=0.1"])));
         assert!(can_vary(&experiment(&[data, "data.test_fraction=0.1"])));
+        let noise = "experiment.a.vary=[\"perturb\"]";
+        assert!(!can_vary(&experiment(&[noise])));
+        let noisy = "experiment.a.init={ scheme = \"dct\", perturb = 1e-6 }";
+        assert!(can_vary(&experiment(&[noise, noisy])));
+        assert_eq!(
+            streams(&experiment(&[noise, noisy]), 7),
+            Streams { init: 0, order: 0, data: 0, perturb: 7 }
+        );
+        assert!(!can_vary(&experiment(&["train.shuffle=false"])));
+        // 21 updates: three epochs of seven
+        assert!(can_vary(&experiment(&["experiment.a.fork=20"])));
+        assert!(!can_vary(&experiment(&["experiment.a.fork=21"])));
     }
 
     #[test]

@@ -166,6 +166,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_fork_and_a_perturbation_hold_fixed_is_said() {
+        const SPEC: &str = r#"
+name = "words"
+network = { layers = [2, 4, 1], activation = "tanh" }
+data = { dataset = "moons" }
+train = { loss = "mse", lr = 0.1, batch = 10, epochs = 30, schedule = { kind = "cosine" } }
+[[experiment]]
+name = "a"
+init = { scheme = "dct", perturb = 1e-3 }
+restarts = 24
+vary = ["order"]
+fork = 12
+"#;
+        let mut experiment = crate::spec::parse("words.toml", SPEC, &[]).unwrap().spec.experiments.remove(0);
+        let said = held_fixed(&experiment);
+        assert_eq!(said[..4], ["start", "order up to update 12", "data", "perturbation"]);
+        assert_eq!(said.last().unwrap(), "schedule");
+        assert_eq!(init(&experiment.init), "dct(scale = 1), bias zeros, perturb 0.001");
+        experiment.vary.perturb = true;
+        assert!(!held_fixed(&experiment).contains(&"perturbation".to_owned()));
+    }
+
+    #[test]
     fn percent_never_rounds_to_a_certainty_that_is_not_there() {
         for (share, text) in [
             (0.0, "0"),
