@@ -26,3 +26,7 @@ generate:
 # the question answered in seconds
 demo:
     cargo run --release -- demo
+
+# trainings a second, alone and against the machine's peak
+bench *ARGS:
+    cargo bench --package seedsweep-worker --bench speed -- {{ARGS}}

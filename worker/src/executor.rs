@@ -120,38 +120,41 @@ fn next_job(receiver: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
 
 /// Trains a job; breaks if nobody listens any more.
 fn run(job: &Job, reports: &tokio::sync::mpsc::Sender<Report>) -> ControlFlow<()> {
-    let mut since = Instant::now();
-    let empty = || Report {
-        token: job.token,
-        outcomes: Vec::new(),
-        broken: Vec::new(),
-        duration: Duration::ZERO,
-        end: None,
-    };
-    let mut report = empty();
+    let mut account = Account { job, reports, since: Instant::now(), report: empty_report(job) };
     let mut end = JobEnd::Finished;
-    for restart in job.restarts.iter() {
-        if job.flags.drained.load(Ordering::Relaxed) {
+    for pod in job.prepared.pods(job.restarts) {
+        if job.flags.drained.load(Ordering::Relaxed) || train(&mut account, pod)?.is_some() {
             end = JobEnd::Stopped;
             break;
         }
-        match train(job, restart) {
-            Ok(outcome) => report.outcomes.push(outcome),
-            Err(Stopped::Cancelled) => {
-                end = JobEnd::Stopped;
-                break;
-            }
-            Err(Stopped::Broken(cause)) => report.broken.push((restart, cause)),
-        }
-        if since.elapsed() >= REPORT_INTERVAL && restart + 1 < job.restarts.end() {
-            report.duration = since.elapsed();
-            since = Instant::now();
-            send(reports, std::mem::replace(&mut report, empty()))?;
-        }
     }
-    report.duration = since.elapsed();
-    report.end = Some(end);
-    send(reports, report)
+    account.report.duration = account.since.elapsed();
+    account.report.end = Some(end);
+    send(reports, account.report)
+}
+
+/// What a job has to say, on its way to whoever listens.
+struct Account<'a> {
+    job: &'a Job,
+    reports: &'a tokio::sync::mpsc::Sender<Report>,
+    since: Instant,
+    report: Report,
+}
+
+impl Account<'_> {
+    /// Hands in what there is, where it is time and more will come after `restart`.
+    fn hand_in(&mut self, restart: u32) -> ControlFlow<()> {
+        if self.since.elapsed() < REPORT_INTERVAL || restart + 1 == self.job.restarts.end() {
+            return ControlFlow::Continue(());
+        }
+        self.report.duration = self.since.elapsed();
+        self.since = Instant::now();
+        send(self.reports, std::mem::replace(&mut self.report, empty_report(self.job)))
+    }
+}
+
+fn empty_report(job: &Job) -> Report {
+    Report { token: job.token, outcomes: Vec::new(), broken: Vec::new(), duration: Duration::ZERO, end: None }
 }
 
 fn send(reports: &tokio::sync::mpsc::Sender<Report>, report: Report) -> ControlFlow<()> {
@@ -161,20 +164,43 @@ fn send(reports: &tokio::sync::mpsc::Sender<Report>, report: Report) -> ControlF
     }
 }
 
-enum Stopped {
-    Cancelled,
-    Broken(String),
-}
+/// The job was told to stop.
+struct Cancelled;
 
-fn train(job: &Job, restart: u32) -> Result<Outcome, Stopped> {
+/// Trains a pod; breaks if nobody listens any more.
+fn train(account: &mut Account<'_>, pod: RestartRange) -> ControlFlow<(), Option<Cancelled>> {
+    let job = account.job;
+    let mut next = pod.start();
+    let mut heard = ControlFlow::Continue(());
     // a panic must cost its trial only; `Prepared` is never changed, so no half-made state survives it
-    let trained = catch_unwind(AssertUnwindSafe(|| job.prepared.train(restart, &job.flags.cancelled)));
-    match trained {
-        Ok(Ok(outcome)) => Ok(outcome),
-        Ok(Err(TrainError::Cancelled)) => Err(Stopped::Cancelled),
-        Ok(Err(error)) => Err(Stopped::Broken(cut(error.to_string()))),
-        Err(panic) => Err(Stopped::Broken(cut(format!("panic: {}", panic_text(&*panic))))),
+    let trained = catch_unwind(AssertUnwindSafe(|| {
+        job.prepared.train_pod(pod, &job.flags.cancelled, &mut |outcome| {
+            next = outcome.restart + 1;
+            account.report.outcomes.push(outcome);
+            if heard.is_continue() {
+                heard = account.hand_in(next - 1);
+            }
+        })
+    }));
+    heard?;
+    let cause = match trained {
+        Ok(Ok(())) => return ControlFlow::Continue(None),
+        Ok(Err(TrainError::Cancelled)) => return ControlFlow::Continue(Some(Cancelled)),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => format!("panic: {}", panic_text(&*panic)),
+    };
+    if pod.count() == 1 {
+        account.report.broken.push((next, cut(cause)));
+        account.hand_in(next)?;
+        return ControlFlow::Continue(None);
     }
+    // one of them broke: the rest again, each alone, to find out which
+    for restart in next..pod.end() {
+        if let Some(cancelled) = train(account, RestartRange::one(restart))? {
+            return ControlFlow::Continue(Some(cancelled));
+        }
+    }
+    ControlFlow::Continue(None)
 }
 
 fn panic_text(panic: &(dyn Any + Send)) -> &str {

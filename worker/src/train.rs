@@ -1,6 +1,7 @@
 //! One trial from start to outcome: pure, no clock, no global generator.
 
 mod descent;
+mod pod;
 #[cfg(test)]
 mod tests;
 
@@ -13,14 +14,17 @@ use seedsweep_common::fingerprint::{ParameterDigest, SKETCH_LENGTH};
 use seedsweep_common::id::ExperimentIndex;
 use seedsweep_common::init::Scheme;
 use seedsweep_common::outcome::{Outcome, StopReason};
+use seedsweep_common::range::RestartRange;
 use seedsweep_common::spec::{
     Attachment, Batch, DataSource, Experiment, Loss, PolishMode, Precision, SweepSpec, Target,
 };
 use seedsweep_common::{limits, plan};
 
 use crate::minima::{self, Probes, Problem};
+use crate::nn;
 use crate::nn::data::{self, DataError, Dataset, Files, Labels, Rows, npy};
 use crate::nn::init::{self, StartError, StartStreams, safetensors};
+use crate::nn::lane::{Lane, Lanes, Level, Precise};
 use crate::nn::network::{self, Network, Pass, SquaredNorm, Workspace};
 use crate::nn::order::Order;
 use crate::nn::scalar::Scalar;
@@ -29,6 +33,11 @@ use descent::{Cancelled, Descent, Stopped, look};
 /// Largest product of parameters and training rows at which `polish = "auto"` polishes: a step costs about as much
 /// as an epoch, and there may be thousands.
 const AUTO_POLISH_WORK: u64 = 200_000;
+
+/// Largest network that trains in restart lanes: beyond it a pod's parameters, gradient and moments leave the cache.
+const MOST_RESTART_LANE_PARAMETERS: usize = 5_000;
+/// A pod takes about as long as this many trials alone, however few of its lanes are filled.
+const FEWEST_SIDE_BY_SIDE: u32 = 3;
 
 /// An experiment with its data built, shared by all slots.
 #[derive(Debug)]
@@ -45,6 +54,8 @@ pub struct Prepared {
     start: Vec<f64>,
     /// Content of the data files by digest, where restarts split them anew; empty elsewhere.
     files: HashMap<Digest, Arc<[u8]>>,
+    /// What trials side by side run on.
+    lanes: Lanes,
 }
 
 /// Why an experiment cannot be trained.
@@ -140,6 +151,7 @@ impl Prepared {
             dataset,
             start: Vec::new(),
             files: HashMap::new(),
+            lanes: Lanes::detect(),
         }
     }
 
@@ -166,6 +178,128 @@ impl Prepared {
         self.train_on(&self.dataset, restart, cancelled)
     }
 
+    /// How many trials run side by side at most; 1 where each runs alone.
+    fn pod_width(&self) -> u32 {
+        let alone = plan::data_matters(&self.experiment)
+            || !nn::pod::supports(&self.network)
+            || self.network.parameter_count() > MOST_RESTART_LANE_PARAMETERS;
+        match (alone, self.lanes.level(), self.precision) {
+            (true, ..) | (_, Level::Baseline, _) => 1,
+            (_, Level::Avx2, Precision::F32) => <f32 as Precise>::Avx2::WIDTH as u32,
+            (_, Level::Avx2, Precision::F64) => <f64 as Precise>::Avx2::WIDTH as u32,
+            (_, Level::Avx512, Precision::F32) => <f32 as Precise>::Avx512::WIDTH as u32,
+            (_, Level::Avx512, Precision::F64) => <f64 as Precise>::Avx512::WIDTH as u32,
+        }
+    }
+
+    /// `restarts` in pods, ascending.
+    pub fn pods(&self, restarts: RestartRange) -> impl Iterator<Item = RestartRange> + use<> {
+        let (width, end) = (self.pod_width(), restarts.end());
+        let starts = restarts.iter().step_by(width as usize);
+        starts.filter_map(move |start| RestartRange::new(start, end.min(start.saturating_add(width))))
+    }
+
+    /// Trains `restarts`, at most a pod of them, side by side and hands each outcome to `emit` as
+    /// soon as it is known. The outcomes are those of [`Prepared::train`], bit for bit. `cancelled` is looked at as
+    /// often.
+    pub fn train_pod(
+        &self,
+        restarts: RestartRange,
+        cancelled: &AtomicBool,
+        emit: &mut dyn FnMut(Outcome),
+    ) -> Result<(), TrainError> {
+        if restarts.count() < FEWEST_SIDE_BY_SIDE || restarts.count() > self.pod_width() {
+            for restart in restarts.iter() {
+                emit(self.train(restart, cancelled)?);
+            }
+            return Ok(());
+        }
+        let trained = match self.precision {
+            Precision::F32 => self.descend_together::<f32>(restarts, cancelled)?,
+            Precision::F64 => self.descend_together::<f64>(restarts, cancelled)?,
+        };
+        for (restart, trained) in restarts.iter().zip(trained) {
+            emit(self.finish(&self.dataset, restart, trained, cancelled)?);
+        }
+        Ok(())
+    }
+
+    /// The parameters' digests that training `restarts` ends with, without norm, polish and sketches, all on
+    /// the data of stream 0: for measurements.
+    pub fn end_points(
+        &self,
+        restarts: RestartRange,
+        cancelled: &AtomicBool,
+    ) -> Result<Vec<ParameterDigest>, TrainError> {
+        let mut digests = Vec::with_capacity(restarts.count() as usize);
+        for pod in self.pods(restarts) {
+            let trained = match self.precision {
+                Precision::F32 => self.descend_side_by_side::<f32>(pod, cancelled)?,
+                Precision::F64 => self.descend_side_by_side::<f64>(pod, cancelled)?,
+            };
+            digests.extend(trained.iter().map(|trained| digest(self.precision, &trained.theta)));
+        }
+        Ok(digests)
+    }
+
+    /// Uses exactly these lanes: for tests and measurements. No outcome depends on them.
+    pub fn force_lanes(&mut self, lanes: Lanes) {
+        self.lanes = lanes;
+    }
+
+    /// As [`Prepared::descend`], for a pod: side by side where that pays, else one after the other.
+    fn descend_side_by_side<S: Precise>(
+        &self,
+        pod: RestartRange,
+        cancelled: &AtomicBool,
+    ) -> Result<Vec<Trained>, Cancelled> {
+        if pod.count() < FEWEST_SIDE_BY_SIDE {
+            return pod.iter().map(|restart| self.descend::<S>(&self.dataset, restart, cancelled)).collect();
+        }
+        self.descend_together::<S>(pod, cancelled)
+    }
+
+    /// As [`Prepared::descend`], many trials at once.
+    fn descend_together<S: Precise>(
+        &self,
+        restarts: RestartRange,
+        cancelled: &AtomicBool,
+    ) -> Result<Vec<Trained>, Cancelled> {
+        let rows = RoundedRows::<S>::new(&self.dataset.train);
+        let test = RoundedRows::<S>::new(&self.dataset.test);
+        let common = pod::Common {
+            network: &self.network,
+            train: &self.experiment.train,
+            rows: rows.as_batch(),
+            test: test.as_batch(),
+            labels: self.dataset.labels,
+            lanes: self.lanes,
+            cancelled,
+        };
+        let starts: Vec<Vec<S>> = restarts.iter().map(|restart| self.start_of(restart)).collect();
+        let order = |restart| {
+            let stream = plan::streams(&self.experiment, restart).order;
+            self.order(self.dataset.train.features.nrows(), stream)
+        };
+        let orders = match plan::order_matters(&self.experiment) {
+            true => pod::Orders::Own(restarts.iter().map(order).collect()),
+            false => pod::Orders::Same(Box::new(order(restarts.start()))),
+        };
+        match self.lanes.level() {
+            Level::Baseline => pod::train::<S>(&common, &starts, orders),
+            Level::Avx2 => pod::train::<S::Avx2>(&common, &starts, orders),
+            Level::Avx512 => pod::train::<S::Avx512>(&common, &starts, orders),
+        }
+    }
+
+    /// Where a trial starts, in the training precision.
+    fn start_of<S: Scalar>(&self, restart: u32) -> Vec<S> {
+        let streams = plan::streams(&self.experiment, restart);
+        let streams = StartStreams { init: streams.init, perturb: streams.perturb };
+        let start = init::sample(&self.experiment.init, &self.network, self.seed, streams, &self.start);
+        start.into_iter().map(S::from_f64).collect()
+    }
+
     fn train_on(
         &self,
         dataset: &Dataset,
@@ -176,6 +310,17 @@ impl Prepared {
             Precision::F32 => self.descend::<f32>(dataset, restart, cancelled)?,
             Precision::F64 => self.descend::<f64>(dataset, restart, cancelled)?,
         };
+        self.finish(dataset, restart, trained, cancelled)
+    }
+
+    /// From the end of training to the outcome: norm, polish, certificate, fingerprint.
+    fn finish(
+        &self,
+        dataset: &Dataset,
+        restart: u32,
+        trained: Trained,
+        cancelled: &AtomicBool,
+    ) -> Result<Outcome, TrainError> {
         let Trained { stopped, theta, train, test } = trained;
         let digest = digest(self.precision, &theta);
         if stopped.reason == StopReason::Diverged {
@@ -217,9 +362,7 @@ impl Prepared {
         let streams = plan::streams(&self.experiment, restart);
         let settings = &self.experiment.train;
         let rows = RoundedRows::<S>::new(&dataset.train);
-        let start = StartStreams { init: streams.init, perturb: streams.perturb };
-        let start = init::sample(&self.experiment.init, &self.network, self.seed, start, &self.start);
-        let start = start.into_iter().map(S::from_f64).collect();
+        let start = self.start_of(restart);
         let order = self.order(dataset.train.features.nrows(), streams.order);
         let mut descent = Descent::new(&self.network, settings, rows.as_batch(), start, cancelled);
         let mut stopped = descent.run(order)?;

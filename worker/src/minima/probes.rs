@@ -11,7 +11,7 @@ use super::surface::Surface;
 use crate::nn::data::Dataset;
 use crate::nn::loss;
 use crate::nn::network::Network;
-use crate::nn::scalar::Scalar;
+use crate::nn::scalar::Number;
 
 /// Most training rows among the probes: the first ones.
 const TRAINING_ROWS: usize = 512;

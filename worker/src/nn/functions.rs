@@ -5,93 +5,125 @@
 //! evaluate the very same expression trees. Polynomials are minimax fits (Remez in 200-bit arithmetic). The
 //! bounds in ulp stated at each function are measured by the tests and listed in `docs/engine.md`.
 
-/// The expression trees, written once for both precisions; the constants stand in the calling module.
+use crate::nn::lane::Lane;
+
+/// The expression trees, written once for both precisions and for lanes of any width; the constants stand in the
+/// calling module.
 macro_rules! elementary {
-    ($float:ident, $bits:ident, $int:ident) => {
+    ($float:ident, $bits:ident) => {
         /// e^x; at most 1 ulp off. Overflows to infinity, underflows gradually to 0.
         #[inline(always)]
-        pub fn exp(x: $float) -> $float {
-            let x = if x > EXP_OVERFLOW { EXP_OVERFLOW } else { x };
-            let x = if x < EXP_UNDERFLOW { EXP_UNDERFLOW } else { x };
+        pub fn exp<V: Lane<Elem = $float, Word = $bits>>(x: V) -> V {
+            let x = V::select(x.gt(V::splat(EXP_OVERFLOW)), V::splat(EXP_OVERFLOW), x);
+            let x = V::select(V::splat(EXP_UNDERFLOW).gt(x), V::splat(EXP_UNDERFLOW), x);
             // the sum is so large that its last bit counts ones: adding rounds x / ln 2 to an integer
-            let shifted = x.mul_add(std::$float::consts::LOG2_E, ROUNDER);
-            let n = shifted - ROUNDER;
-            let r = n.mul_add(-LN2_LOW, n.mul_add(-LN2_HIGH, x));
-            let y = 1.0 + (r * r).mul_add(horner(r, &EXP), r);
+            let shifted = x.fma(V::splat(std::$float::consts::LOG2_E), V::splat(ROUNDER));
+            let n = shifted.sub(V::splat(ROUNDER));
+            let r = n.fma(V::splat(-LN2_LOW), n.fma(V::splat(-LN2_HIGH), x));
+            let y = V::ONE.add(r.mul(r).fma(horner(r, &EXP), r));
             // two factors, so that the largest results do not overflow early and subnormal ones are rounded once
-            let power = (shifted.to_bits() as $int).wrapping_sub(ROUNDER.to_bits() as $int);
-            let half = power >> 1;
-            y * power_of_two(half) * power_of_two(power.wrapping_sub(half))
+            let power = V::bits_sub(shifted.to_bits(), V::splat_bits(ROUNDER.to_bits()));
+            let half = shift_right::<V>(power, 1);
+            y.mul(power_of_two::<V>(half)).mul(power_of_two::<V>(V::bits_sub(power, half)))
         }
 
         /// Natural logarithm; at most 1 ulp off. −∞ at 0, NaN below.
         #[inline(always)]
-        pub fn log(x: $float) -> $float {
-            let subnormal = x < $float::MIN_POSITIVE;
-            let normal = if subnormal { x * SUBNORMAL_SCALE } else { x };
-            let shift = if subnormal { SUBNORMAL_SHIFT } else { 0.0 };
+        pub fn log<V: Lane<Elem = $float, Word = $bits>>(x: V) -> V {
+            let subnormal = V::splat($float::MIN_POSITIVE).gt(x);
+            let normal = V::select(subnormal, x.mul(V::splat(SUBNORMAL_SCALE)), x);
+            let shift = V::select(subnormal, V::splat(SUBNORMAL_SHIFT), V::ZERO);
             // x = 2^k · (1 + f) with √½ ≤ 1 + f < √2
-            let offset = normal.to_bits().wrapping_sub(SQRT_HALF_BITS);
-            let k = $float::from(((offset as $int) >> MANTISSA_BITS) as i16) - shift;
-            let f = $float::from_bits((offset & MANTISSA_MASK).wrapping_add(SQRT_HALF_BITS)) - 1.0;
+            let offset = V::bits_sub(normal.to_bits(), V::splat_bits(SQRT_HALF_BITS));
+            let k = integer::<V>(shift_right::<V>(offset, MANTISSA_BITS)).sub(shift);
+            let mantissa = V::bits_and(offset, V::splat_bits(MANTISSA_MASK));
+            let f = V::from_bits(V::bits_add(mantissa, V::splat_bits(SQRT_HALF_BITS))).sub(V::ONE);
             // log(1 + f) = 2 atanh(s) = f − (f²/2 − s·(f²/2 + z·P(z))): f itself is exact
-            let s = f / (2.0 + f);
-            let z = s * s;
-            let half_square = 0.5 * f * f;
-            let low = s.mul_add(z.mul_add(horner(z, &LOG), half_square), k * LN2_LOW);
-            let y = k.mul_add(LN2_HIGH, f - (half_square - low));
-            let y = if x == 0.0 { $float::NEG_INFINITY } else { y };
-            let y = if x < 0.0 { $float::NAN } else { y };
+            let s = f.div(V::splat(2.0).add(f));
+            let z = s.mul(s);
+            let half_square = V::splat(0.5).mul(f).mul(f);
+            let low = s.fma(z.fma(horner(z, &LOG), half_square), k.mul(V::splat(LN2_LOW)));
+            let y = k.fma(V::splat(LN2_HIGH), f.sub(half_square.sub(low)));
+            let y = V::select(V::splat(SMALLEST).gt(x), V::splat($float::NEG_INFINITY), y);
+            let y = V::select(V::ZERO.gt(x), V::splat($float::NAN), y);
             // infinity and NaN are their own logarithms
-            if x < $float::INFINITY { y } else { x }
+            V::select(V::splat($float::INFINITY).gt(x), y, x)
         }
 
         /// Hyperbolic tangent; at most 1.5 ulp off, odd, never above 1 in size, and monotone in f32.
         #[inline(always)]
-        pub fn tanh(x: $float) -> $float {
-            let size = x.abs();
-            let z = size * size;
-            let near_zero = (size * z).mul_add(horner(z, &TANH), size);
-            let beyond = 1.0 - 2.0 / (exp(size + size) + 1.0);
-            let y = if size < TANH_SEAM { near_zero } else { beyond };
-            y.copysign(x)
+        pub fn tanh<V: Lane<Elem = $float, Word = $bits>>(x: V) -> V {
+            let sign = V::bits_and(x.to_bits(), V::splat_bits(SIGN));
+            let size = V::from_bits(V::bits_xor(x.to_bits(), sign));
+            let z = size.mul(size);
+            let near_zero = size.mul(z).fma(horner(z, &TANH), size);
+            let beyond = V::ONE.sub(V::splat(2.0).div(exp(size.add(size)).add(V::ONE)));
+            let y = V::select(V::splat(TANH_SEAM).gt(size), near_zero, beyond);
+            V::from_bits(V::bits_xor(y.to_bits(), sign))
         }
 
         /// 1 / (1 + e^−x); at most 2.5 ulp off, also where it is tiny.
         #[inline(always)]
-        pub fn sigmoid(x: $float) -> $float {
+        pub fn sigmoid<V: Lane<Elem = $float, Word = $bits>>(x: V) -> V {
             // exp of a number at most 0 cannot overflow, so small results keep their bits
-            let e = exp(-x.abs());
-            let numerator = if x < 0.0 { e } else { 1.0 };
-            numerator / (1.0 + e)
+            let negative = V::ZERO.gt(x);
+            let e = exp(V::select(negative, x, x.neg()));
+            let numerator = V::select(negative, e, V::ONE);
+            numerator.div(V::ONE.add(e))
         }
 
         /// The error function, 2/√π·∫₀ˣ exp(−t²) dt; at most 1.5 ulp off, odd, never above 1 in size.
         #[inline(always)]
-        pub fn erf(x: $float) -> $float {
-            let size = x.abs();
-            let size = if size > ERF_ONE { ERF_ONE } else { size };
-            let near_zero = size.mul_add(horner(size * size, &ERF), size);
-            let beyond = 1.0 - exp(size * horner(size, &ERFC));
-            let y = if size < ERF_SEAM { near_zero } else { beyond };
-            y.copysign(x)
+        pub fn erf<V: Lane<Elem = $float, Word = $bits>>(x: V) -> V {
+            let sign = V::bits_and(x.to_bits(), V::splat_bits(SIGN));
+            let size = V::from_bits(V::bits_xor(x.to_bits(), sign));
+            let size = V::select(size.gt(V::splat(ERF_ONE)), V::splat(ERF_ONE), size);
+            let near_zero = size.fma(horner(size.mul(size), &ERF), size);
+            let beyond = V::ONE.sub(exp(size.mul(horner(size, &ERFC))));
+            let y = V::select(V::splat(ERF_SEAM).gt(size), near_zero, beyond);
+            V::from_bits(V::bits_xor(y.to_bits(), sign))
         }
 
         /// Σ c[i]·x^i, highest power first.
         #[inline(always)]
-        fn horner<const N: usize>(x: $float, coefficients: &[$float; N]) -> $float {
-            let mut sum = coefficients[N - 1];
+        fn horner<V: Lane<Elem = $float, Word = $bits>, const N: usize>(
+            x: V,
+            coefficients: &[$float; N],
+        ) -> V {
+            let mut sum = V::splat(coefficients[N - 1]);
             for i in (0..N - 1).rev() {
-                sum = sum.mul_add(x, coefficients[i]);
+                sum = sum.fma(x, V::splat(coefficients[i]));
             }
             sum
         }
 
+        /// An integer, as a float, from its two's complement; its size at most 2^(mantissa bits − 2).
+        #[inline(always)]
+        fn integer<V: Lane<Elem = $float, Word = $bits>>(value: V::Bits) -> V {
+            let shifted = V::from_bits(V::bits_add(value, V::splat_bits(ROUNDER.to_bits())));
+            shifted.sub(V::splat(ROUNDER))
+        }
+
+        /// An integer divided by 2^count, rounded down. Not every vector unit shifts negative integers of 64 bits,
+        /// so a multiple of 2^count is added before and taken off after; integers stay below it in size.
+        #[inline(always)]
+        fn shift_right<V: Lane<Elem = $float, Word = $bits>>(value: V::Bits, count: u32) -> V::Bits {
+            let lifted = V::bits_add(value, V::splat_bits(LIFT));
+            V::bits_sub(V::bits_shift_right(lifted, count), V::splat_bits(LIFT >> count))
+        }
+
         /// 2^power for powers of normal numbers; any bits elsewhere.
         #[inline(always)]
-        fn power_of_two(power: $int) -> $float {
-            $float::from_bits((power.wrapping_add(EXPONENT_BIAS) as $bits) << MANTISSA_BITS)
+        fn power_of_two<V: Lane<Elem = $float, Word = $bits>>(power: V::Bits) -> V {
+            let biased = V::bits_add(power, V::splat_bits(EXPONENT_BIAS));
+            V::from_bits(V::bits_shift_left(biased, MANTISSA_BITS))
         }
+
+        const SIGN: $bits = 1 << ($bits::BITS - 1);
+        /// Half of what an integer can hold.
+        const LIFT: $bits = 1 << ($bits::BITS - 1);
+        /// The smallest number above 0.
+        const SMALLEST: $float = $float::from_bits(1);
     };
 }
 
@@ -99,9 +131,11 @@ macro_rules! elementary {
 pub mod single {
     #![expect(clippy::excessive_precision, reason = "the fitted values, as fitted")]
 
+    use super::Lane;
+
     const MANTISSA_BITS: u32 = 23;
     const MANTISSA_MASK: u32 = (1 << MANTISSA_BITS) - 1;
-    const EXPONENT_BIAS: i32 = 127;
+    const EXPONENT_BIAS: u32 = 127;
     const ROUNDER: f32 = 12_582_912.0;
     const SQRT_HALF_BITS: u32 = 0x3f35_04f3;
     const SUBNORMAL_SHIFT: f32 = 25.0;
@@ -160,14 +194,16 @@ pub mod single {
         -5.054_600_364_928_774e-07,
     ];
 
-    elementary!(f32, u32, i32);
+    elementary!(f32, u32);
 }
 
 /// The functions in IEEE binary64.
 pub mod double {
+    use super::Lane;
+
     const MANTISSA_BITS: u32 = 52;
     const MANTISSA_MASK: u64 = (1 << MANTISSA_BITS) - 1;
-    const EXPONENT_BIAS: i64 = 1023;
+    const EXPONENT_BIAS: u64 = 1023;
     const ROUNDER: f64 = 6_755_399_441_055_744.0;
     const SQRT_HALF_BITS: u64 = 0x3fe6_a09e_667f_3bcd;
     const SUBNORMAL_SHIFT: f64 = 54.0;
@@ -265,7 +301,7 @@ pub mod double {
         2.857_774_351_365_688_4e-17,
     ];
 
-    elementary!(f64, u64, i64);
+    elementary!(f64, u64);
 
     /// 1 − erf(x) for x ≥ 0, to 10⁻¹¹ of itself; from 6 on as at 6.
     pub fn erfc_of_positive(x: f64) -> f64 {

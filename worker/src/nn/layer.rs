@@ -5,7 +5,8 @@
 
 use seedsweep_common::spec::Activation;
 
-use crate::nn::scalar::Scalar;
+use crate::nn::lane::Lanes;
+use crate::nn::scalar::{Number, Scalar};
 
 /// Slope of leaky_relu below 0 (PyTorch's default).
 pub(crate) const LEAKY_SLOPE: f64 = 0.01;
@@ -48,20 +49,108 @@ impl Layer {
     }
 }
 
+/// Side of the squares in which [`transpose`] works, so that both sides stay in the cache.
+const BLOCK: usize = 16;
+
 /// Copies weights (outputs, inputs) to `transposed` (inputs, outputs).
 #[inline(always)]
-pub fn transpose<S: Scalar>(layer: &Layer, weights: &[S], transposed: &mut [S]) {
-    for (u, row) in weights.chunks_exact(layer.inputs).enumerate() {
-        for (k, &weight) in row.iter().enumerate() {
-            transposed[k * layer.outputs + u] = weight;
+pub fn transpose<S: Number>(layer: &Layer, weights: &[S], transposed: &mut [S]) {
+    for (block, rows) in weights.chunks(BLOCK * layer.inputs).enumerate() {
+        let rows_here = rows.len() / layer.inputs;
+        for from in (0..layer.inputs).step_by(BLOCK) {
+            for k in from..layer.inputs.min(from + BLOCK) {
+                let column = &mut transposed[k * layer.outputs + block * BLOCK..][..rows_here];
+                for (u, to) in column.iter_mut().enumerate() {
+                    *to = rows[u * layer.inputs + k];
+                }
+            }
         }
+    }
+}
+
+/// [`forward`], [`backward`] before the derivative, and the weights of [`add_gradient`], in vector lanes where there
+/// are some for this width; each says whether it has done it.
+pub mod lanes {
+    use super::Layer;
+    use crate::nn::lane::{Across, Lanes, Matrix, Shared, Start};
+    use crate::nn::scalar::Scalar;
+
+    /// The sums of [`super::forward`].
+    #[inline(always)]
+    pub fn forward<S: Scalar>(
+        layer: &Layer,
+        transposed: &[S],
+        biases: &[S],
+        inputs: &[S],
+        sums: &mut [S],
+        lanes: Lanes,
+    ) -> bool {
+        let product = Across {
+            vectors: transposed,
+            singles: Matrix { operand: Shared(inputs), along: 1, across: layer.inputs },
+            depth: layer.inputs,
+            start: Start::Values(biases),
+            sums,
+            columns: layer.outputs,
+        };
+        S::in_lanes(product, lanes)
+    }
+
+    /// The sums of [`super::backward`].
+    #[inline(always)]
+    pub fn backward<S: Scalar>(
+        layer: &Layer,
+        weights: &[S],
+        deltas: &[S],
+        below: &mut [S],
+        lanes: Lanes,
+    ) -> bool {
+        let product = Across {
+            vectors: weights,
+            singles: Matrix { operand: Shared(deltas), along: 1, across: layer.outputs },
+            depth: layer.outputs,
+            start: Start::Zero,
+            sums: below,
+            columns: layer.inputs,
+        };
+        S::in_lanes(product, lanes)
+    }
+
+    /// The sums of the weights of [`super::add_gradient`].
+    #[inline(always)]
+    pub fn add_gradient<S: Scalar>(
+        layer: &Layer,
+        deltas: &[S],
+        inputs: &[S],
+        weights: &mut [S],
+        lanes: Lanes,
+    ) -> bool {
+        let product = Across {
+            vectors: inputs,
+            singles: Matrix { operand: Shared(deltas), along: layer.outputs, across: 1 },
+            depth: deltas.len() / layer.outputs,
+            start: Start::Present,
+            sums: weights,
+            columns: layer.inputs,
+        };
+        S::in_lanes(product, lanes)
     }
 }
 
 /// `z[s][u] = b[u]`, then `fma(w[u][k], a[s][k], z[s][u])` for k ascending.
 /// `transposed` (inputs, outputs), `inputs` (rows, inputs), `sums` (rows, outputs).
 #[inline(always)]
-pub fn forward<S: Scalar>(layer: &Layer, transposed: &[S], biases: &[S], inputs: &[S], sums: &mut [S]) {
+pub fn forward<S: Scalar>(
+    layer: &Layer,
+    transposed: &[S],
+    biases: &[S],
+    inputs: &[S],
+    sums: &mut [S],
+    on: Lanes,
+) {
+    if lanes::forward(layer, transposed, biases, inputs, sums, on) {
+        return;
+    }
     for row in sums.chunks_exact_mut(layer.outputs) {
         row.copy_from_slice(biases);
     }
@@ -73,10 +162,12 @@ pub fn forward<S: Scalar>(layer: &Layer, transposed: &[S], biases: &[S], inputs:
 /// `d[s][k] = 0`, then `fma(w[u][k], δ[s][u], d[s][k])` for u ascending. What follows is one multiplication by the
 /// derivative of the activation below. `weights` (outputs, inputs), `deltas` (rows, outputs), `below` (rows, inputs).
 #[inline(always)]
-pub fn backward<S: Scalar>(layer: &Layer, weights: &[S], deltas: &[S], below: &mut [S]) {
-    below.fill(S::ZERO);
-    for (u, row) in weights.chunks_exact(layer.inputs).enumerate() {
-        chains(row, &deltas[u..], layer.outputs, below);
+pub fn backward<S: Scalar>(layer: &Layer, weights: &[S], deltas: &[S], below: &mut [S], on: Lanes) {
+    if !lanes::backward(layer, weights, deltas, below, on) {
+        below.fill(S::ZERO);
+        for (u, row) in weights.chunks_exact(layer.inputs).enumerate() {
+            chains(row, &deltas[u..], layer.outputs, below);
+        }
     }
 }
 
@@ -89,9 +180,13 @@ pub fn add_gradient<S: Scalar>(
     inputs: &[S],
     weights: &mut [S],
     biases: &mut [S],
+    on: Lanes,
 ) {
+    let done = lanes::add_gradient(layer, deltas, inputs, weights, on);
     for (delta, input) in deltas.chunks_exact(layer.outputs).zip(inputs.chunks_exact(layer.inputs)) {
-        chains(input, delta, 1, weights);
+        if !done {
+            chains(input, delta, 1, weights);
+        }
         for (sum, &d) in biases.iter_mut().zip(delta) {
             *sum = sum.add(d);
         }
@@ -101,7 +196,7 @@ pub fn add_gradient<S: Scalar>(
 /// One step of many chains: `sums[i][j] = fma(factors[i · stride], row[j], sums[i][j])`.
 /// `row` (n), `sums` (m, n). Which i and j go first changes no bit.
 #[inline(always)]
-fn chains<S: Scalar>(row: &[S], factors: &[S], stride: usize, sums: &mut [S]) {
+fn chains<S: Number>(row: &[S], factors: &[S], stride: usize, sums: &mut [S]) {
     for (i, sums) in sums.chunks_exact_mut(row.len()).enumerate() {
         let factor = factors[i * stride];
         for (sum, &x) in sums.iter_mut().zip(row) {
@@ -112,7 +207,7 @@ fn chains<S: Scalar>(row: &[S], factors: &[S], stride: usize, sums: &mut [S]) {
 
 /// Replaces each z by the activation's value.
 #[inline(always)]
-pub fn activate<S: Scalar>(activation: Activation, values: &mut [S]) {
+pub fn activate<S: Number>(activation: Activation, values: &mut [S]) {
     match activation {
         Activation::Relu => {
             for z in values {
@@ -158,7 +253,7 @@ pub fn needs_sums(activation: Activation) -> bool {
 
 /// Φ(z) = ½ + ½·erf(z·√½), the normal distribution.
 #[inline(always)]
-fn normal_distribution<S: Scalar>(z: S) -> S {
+fn normal_distribution<S: Number>(z: S) -> S {
     let half = S::from_f64(0.5);
     half.fma(z.mul(S::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf(), half)
 }
@@ -167,7 +262,7 @@ fn normal_distribution<S: Scalar>(z: S) -> S {
 /// leaky_relu 1 if a > 0 else 1/100, tanh 1 − a², sigmoid a − a², each rounded once; gelu in its sum z:
 /// Φ(z) + z·exp(−z²/2)/√(2π). `values`, `deltas` and, where [`needs_sums`] says so, `sums` (rows, width).
 #[inline(always)]
-pub fn multiply_by_derivative<S: Scalar>(activation: Activation, values: &[S], sums: &[S], deltas: &mut [S]) {
+pub fn multiply_by_derivative<S: Number>(activation: Activation, values: &[S], sums: &[S], deltas: &mut [S]) {
     match activation {
         Activation::LeakyRelu => {
             let slope = S::from_f64(LEAKY_SLOPE);

@@ -2,12 +2,12 @@
 
 use seedsweep_common::spec::Loss;
 
-use crate::nn::scalar::Scalar;
+use crate::nn::scalar::Number;
 
 /// Goes on with the sum of the losses of some rows, ascending. `outputs` and `targets` (rows, width).
 /// mse sums squares over outputs too; [`mean`] divides.
 #[inline(always)]
-pub fn add_rows<S: Scalar>(loss: Loss, outputs: &[S], targets: &[S], width: usize, sum: S) -> S {
+pub fn add_rows<S: Number>(loss: Loss, outputs: &[S], targets: &[S], width: usize, sum: S) -> S {
     let mut sum = sum;
     match loss {
         Loss::Mse => {
@@ -32,7 +32,7 @@ pub fn add_rows<S: Scalar>(loss: Loss, outputs: &[S], targets: &[S], width: usiz
 
 /// The mean loss from the sum over `rows` rows of `width` outputs.
 #[inline(always)]
-pub fn mean<S: Scalar>(loss: Loss, sum: S, rows: usize, width: usize) -> S {
+pub fn mean<S: Number>(loss: Loss, sum: S, rows: usize, width: usize) -> S {
     let count = match loss {
         Loss::Mse => rows * width,
         Loss::CrossEntropy | Loss::Logistic => rows,
@@ -43,7 +43,7 @@ pub fn mean<S: Scalar>(loss: Loss, sum: S, rows: usize, width: usize) -> S {
 /// δ at the outputs: the derivative of each row's loss, times `share` (1/B, rounded).
 /// `outputs`, `targets` and `deltas` (rows, width).
 #[inline(always)]
-pub fn output_deltas<S: Scalar>(
+pub fn output_deltas<S: Number>(
     loss: Loss,
     outputs: &[S],
     targets: &[S],
@@ -77,7 +77,7 @@ pub fn output_deltas<S: Scalar>(
 
 /// Largest value, ascending; the first of equal ones.
 #[inline(always)]
-fn maximum<S: Scalar>(values: &[S]) -> S {
+fn maximum<S: Number>(values: &[S]) -> S {
     let mut max = values[0];
     for &value in &values[1..] {
         max = S::select(value.gt(max), value, max);
@@ -87,7 +87,7 @@ fn maximum<S: Scalar>(values: &[S]) -> S {
 
 /// exp(z − max) divided by their ascending sum. `logits` and `probabilities` (width).
 #[inline(always)]
-pub fn softmax<S: Scalar>(logits: &[S], probabilities: &mut [S]) {
+pub fn softmax<S: Number>(logits: &[S], probabilities: &mut [S]) {
     let max = maximum(logits);
     for (p, &z) in probabilities.iter_mut().zip(logits) {
         *p = z.sub(max).exp();
@@ -103,7 +103,7 @@ pub fn softmax<S: Scalar>(logits: &[S], probabilities: &mut [S]) {
 
 /// log(Σ exp(z − max)) − (z_y − max), y the class whose target is 1.
 #[inline(always)]
-fn cross_entropy<S: Scalar>(logits: &[S], one_hot: &[S]) -> S {
+fn cross_entropy<S: Number>(logits: &[S], one_hot: &[S]) -> S {
     let max = maximum(logits);
     let mut sum = S::ZERO;
     let mut of_class = logits[0];
@@ -116,7 +116,7 @@ fn cross_entropy<S: Scalar>(logits: &[S], one_hot: &[S]) -> S {
 
 /// max(z, 0) − z·y + log(1 + exp(−|z|)), accurate where the exponential is tiny.
 #[inline(always)]
-fn logistic<S: Scalar>(z: S, y: S) -> S {
+fn logistic<S: Number>(z: S, y: S) -> S {
     let positive = z.gt(S::ZERO);
     let e = S::select(positive, z.neg(), z).exp();
     // log(1 + e) with the part of e that the sum rounds away put back

@@ -10,5 +10,6 @@ pub mod loss;
 pub mod network;
 pub mod optimizer;
 pub mod order;
+pub(crate) mod pod;
 pub mod scalar;
 pub mod schedule;

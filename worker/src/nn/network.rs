@@ -21,7 +21,7 @@ pub(crate) use pass::{Decay, SquaredNorm};
 /// Most rows worked off at once: enough for the inner loops, few enough for the cache.
 const PIECE_ROWS: usize = 64;
 /// Rows × parameters worked off at once at most, so that whoever waits for a piece waits milliseconds.
-const PIECE_WORK: usize = 1 << 23;
+const PIECE_WORK: usize = 1 << 24;
 
 /// Shape of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -228,7 +228,7 @@ impl<S: Scalar> Job for Forward<'_, S> {
             let (below, from_here) = workspace.values.split_at_mut(l);
             let inputs = below.last().map_or(features, |values| &values[..rows * layer.inputs]);
             let sums = &mut from_here[0][..rows * layer.outputs];
-            layer::forward(layer, transposed, biases, inputs, sums);
+            layer::forward(layer, transposed, biases, inputs, sums, workspace.lanes);
             if l == last {
                 layer::activate(network.output_activation, sums);
                 return;
@@ -264,7 +264,7 @@ impl<S: Scalar> Job for PreActivations<'_, S> {
             let mut transposed = vec![S::ZERO; layer.weight_count()];
             layer::transpose(layer, weights, &mut transposed);
             let mut sums = vec![S::ZERO; rows * layer.outputs];
-            layer::forward(layer, &transposed, biases, &values, &mut sums);
+            layer::forward(layer, &transposed, biases, &values, &mut sums, Lanes::detect());
             all.push(sums.clone());
             layer::activate(network.activation, &mut sums);
             values = sums;

@@ -5,7 +5,7 @@ use seedsweep_common::spec;
 
 use crate::nn::lane::{Job, Lanes};
 use crate::nn::network::Decay;
-use crate::nn::scalar::Scalar;
+use crate::nn::scalar::Number;
 
 /// An update rule with what it remembers.
 #[derive(Debug, Clone)]
@@ -65,7 +65,7 @@ impl WeightDecay {
     }
 
     /// Changes `gradient` or `theta` (parameters) ahead of an update with learning rate `lr`.
-    pub fn apply<S: Scalar>(self, theta: &mut [S], gradient: &mut [S], lr: f64, lanes: Lanes) {
+    pub fn apply<S: Number>(self, theta: &mut [S], gradient: &mut [S], lr: f64, lanes: Lanes) {
         match self {
             Self::None => {}
             Self::Coupled(amount) => lanes.run(Decay { theta, factor: S::from_f64(amount), gradient }),
@@ -85,7 +85,7 @@ pub struct Adam<S> {
     moments: [Vec<S>; 2],
 }
 
-impl<S: Scalar> Optimizer<S> {
+impl<S: Number> Optimizer<S> {
     /// The rule that `spec` names, for so many parameters, with nothing remembered.
     pub fn new(spec: &spec::Optimizer, parameters: usize) -> Self {
         match *spec {
@@ -143,7 +143,7 @@ impl<S: Scalar> Optimizer<S> {
     }
 }
 
-impl<S: Scalar> Adam<S> {
+impl<S: Number> Adam<S> {
     fn update<'a>(&'a mut self, theta: &'a mut [S], gradient: &'a [S], lr: f64) -> Adapt<'a, S> {
         for (power, beta) in self.powers.iter_mut().zip(self.betas) {
             *power *= beta;
@@ -169,7 +169,7 @@ struct Descend<'a, S> {
     minus_lr: S,
 }
 
-impl<S: Scalar> Job for Descend<'_, S> {
+impl<S: Number> Job for Descend<'_, S> {
     type Output = ();
 
     #[inline(always)]
@@ -188,7 +188,7 @@ struct Accelerate<'a, S> {
     minus_lr: S,
 }
 
-impl<S: Scalar> Job for Accelerate<'_, S> {
+impl<S: Number> Job for Accelerate<'_, S> {
     type Output = ();
 
     #[inline(always)]
@@ -208,7 +208,7 @@ struct LookAhead<'a, S> {
     minus_lr: S,
 }
 
-impl<S: Scalar> Job for LookAhead<'_, S> {
+impl<S: Number> Job for LookAhead<'_, S> {
     type Output = ();
 
     #[inline(always)]
@@ -230,7 +230,7 @@ struct Normalise<'a, S> {
     eps: S,
 }
 
-impl<S: Scalar> Job for Normalise<'_, S> {
+impl<S: Number> Job for Normalise<'_, S> {
     type Output = ();
 
     #[inline(always)]
@@ -248,7 +248,7 @@ struct Shrink<'a, S> {
     factor: S,
 }
 
-impl<S: Scalar> Job for Shrink<'_, S> {
+impl<S: Number> Job for Shrink<'_, S> {
     type Output = ();
 
     #[inline(always)]
@@ -273,7 +273,7 @@ struct Adapt<'a, S> {
     eps: S,
 }
 
-impl<S: Scalar> Job for Adapt<'_, S> {
+impl<S: Number> Job for Adapt<'_, S> {
     type Output = ();
 
     #[inline(always)]

@@ -1,14 +1,20 @@
-//! The number that networks are computed in: f32, f64, or f64 with a directional derivative beside it.
+//! The numbers that networks are computed in: f32, f64, f64 with a directional derivative beside it, or lanes of
+//! several at once.
 //!
-//! Code that is generic over [`Scalar`] writes each expression tree once; the trait offers only operations with
+//! Code that is generic over [`Number`] writes each expression tree once; the trait offers only operations with
 //! the same bits on every machine.
 
 use std::fmt::Debug;
 
 use crate::nn::functions::{double, single};
+use crate::nn::lane::{Across, Lanes};
 
-/// A number with exactly specified arithmetic. Comparisons look at values only, and choices are selects.
-pub trait Scalar: Copy + Debug + Send + Sync + 'static {
+/// One number, or lanes of several side by side, with exactly specified arithmetic. Comparisons look at values
+/// only, and choices are selects.
+pub trait Number: Copy + Debug + Send + Sync + 'static {
+    /// What a comparison gives: a `bool`, or one for each lane.
+    type Mask: Copy;
+
     /// 0.
     const ZERO: Self;
     /// 1.
@@ -16,8 +22,6 @@ pub trait Scalar: Copy + Debug + Send + Sync + 'static {
 
     /// The nearest number of this type.
     fn from_f64(value: f64) -> Self;
-    /// The value, exactly (without its derivative).
-    fn to_f64(self) -> f64;
     /// self + other, rounded.
     fn add(self, other: Self) -> Self;
     /// self − other, rounded.
@@ -33,9 +37,9 @@ pub trait Scalar: Copy + Debug + Send + Sync + 'static {
     /// √self, rounded.
     fn sqrt(self) -> Self;
     /// Whether self > other; false if either is NaN.
-    fn gt(self, other: Self) -> bool;
-    /// Neither NaN nor infinite.
-    fn is_finite(self) -> bool;
+    fn gt(self, other: Self) -> Self::Mask;
+    /// `chosen` where `condition` holds, else `otherwise`; both are evaluated.
+    fn select(condition: Self::Mask, chosen: Self, otherwise: Self) -> Self;
     /// e^self.
     fn exp(self) -> Self;
     /// Natural logarithm.
@@ -46,27 +50,29 @@ pub trait Scalar: Copy + Debug + Send + Sync + 'static {
     fn sigmoid(self) -> Self;
     /// 2/√π·∫₀ exp(−t²) dt up to self.
     fn erf(self) -> Self;
+}
 
-    /// `chosen` if `condition`, else `otherwise`; both are evaluated.
-    #[inline(always)]
-    fn select(condition: bool, chosen: Self, otherwise: Self) -> Self {
-        if condition { chosen } else { otherwise }
-    }
+/// A single number.
+pub trait Scalar: Number<Mask = bool> {
+    /// The value, exactly (without its derivative).
+    fn to_f64(self) -> f64;
+    /// Neither NaN nor infinite.
+    fn is_finite(self) -> bool;
+    /// Computes `product` in vector lanes, or says no and does nothing. The bits are those of the plain loops.
+    fn in_lanes(product: Across<'_, Self>, lanes: Lanes) -> bool;
 }
 
 macro_rules! float_scalar {
     ($float:ident, $functions:ident) => {
-        impl Scalar for $float {
+        impl Number for $float {
+            type Mask = bool;
+
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
 
             #[inline(always)]
             fn from_f64(value: f64) -> Self {
                 value as $float
-            }
-            #[inline(always)]
-            fn to_f64(self) -> f64 {
-                f64::from(self)
             }
             #[inline(always)]
             fn add(self, other: Self) -> Self {
@@ -101,8 +107,8 @@ macro_rules! float_scalar {
                 self > other
             }
             #[inline(always)]
-            fn is_finite(self) -> bool {
-                $float::is_finite(self)
+            fn select(condition: bool, chosen: Self, otherwise: Self) -> Self {
+                if condition { chosen } else { otherwise }
             }
             #[inline(always)]
             fn exp(self) -> Self {
@@ -123,6 +129,21 @@ macro_rules! float_scalar {
             #[inline(always)]
             fn erf(self) -> Self {
                 $functions::erf(self)
+            }
+        }
+
+        impl Scalar for $float {
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                f64::from(self)
+            }
+            #[inline(always)]
+            fn is_finite(self) -> bool {
+                $float::is_finite(self)
+            }
+            #[inline(always)]
+            fn in_lanes(product: Across<'_, Self>, lanes: Lanes) -> bool {
+                product.run(lanes)
             }
         }
     };
@@ -149,17 +170,15 @@ impl Dual {
     }
 }
 
-impl Scalar for Dual {
+impl Number for Dual {
+    type Mask = bool;
+
     const ZERO: Self = Self::new(0.0, 0.0);
     const ONE: Self = Self::new(1.0, 0.0);
 
     #[inline(always)]
     fn from_f64(value: f64) -> Self {
         Self::new(value, 0.0)
-    }
-    #[inline(always)]
-    fn to_f64(self) -> f64 {
-        self.value
     }
     #[inline(always)]
     fn add(self, other: Self) -> Self {
@@ -197,8 +216,8 @@ impl Scalar for Dual {
         self.value > other.value
     }
     #[inline(always)]
-    fn is_finite(self) -> bool {
-        self.value.is_finite()
+    fn select(condition: bool, chosen: Self, otherwise: Self) -> Self {
+        if condition { chosen } else { otherwise }
     }
     #[inline(always)]
     fn exp(self) -> Self {
@@ -223,5 +242,20 @@ impl Scalar for Dual {
     fn erf(self) -> Self {
         let density = std::f64::consts::FRAC_2_SQRT_PI * double::exp(-(self.value * self.value));
         Self::new(double::erf(self.value), self.slope * density)
+    }
+}
+
+impl Scalar for Dual {
+    #[inline(always)]
+    fn to_f64(self) -> f64 {
+        self.value
+    }
+    #[inline(always)]
+    fn is_finite(self) -> bool {
+        self.value.is_finite()
+    }
+    #[inline(always)]
+    fn in_lanes(_: Across<'_, Self>, _: Lanes) -> bool {
+        false
     }
 }

@@ -239,8 +239,8 @@ fn edges_are_what_mathematics_says() {
     }
     edges!(single, f32);
     edges!(double, f64);
-    assert_eq!(single::exp(-103.2).to_bits(), 1, "gradual underflow");
-    assert_eq!(double::exp(-745.0).to_bits(), 1, "gradual underflow");
+    assert_eq!(single::exp(-103.2_f32).to_bits(), 1, "gradual underflow");
+    assert_eq!(double::exp(-745.0_f64).to_bits(), 1, "gradual underflow");
 }
 
 /// A digest of function values over a large sample, to be equal at every level.

@@ -3,7 +3,7 @@
 use seedsweep_common::spec::Loss;
 
 use crate::nn::network::{Batch, Network, Workspace};
-use crate::nn::scalar::{Dual, Scalar};
+use crate::nn::scalar::{Dual, Number};
 
 /// The Hessian of a loss at one point, applied to directions by dual numbers.
 #[derive(Debug)]

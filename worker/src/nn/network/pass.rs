@@ -6,7 +6,7 @@ use crate::nn::lane::Job;
 use crate::nn::layer;
 use crate::nn::loss;
 use crate::nn::network::{Batch, Forward, Network, Workspace};
-use crate::nn::scalar::Scalar;
+use crate::nn::scalar::{Number, Scalar};
 
 /// A walk over the rows of a batch, piece by piece, so that the caller can look up between pieces.
 #[derive(Debug)]
@@ -141,11 +141,11 @@ impl<S: Scalar> Job for Piece<'_, S> {
                 None => features,
             };
             let (weights, biases) = layer.parameters_mut(gradient);
-            layer::add_gradient(layer, deltas, inputs, weights, biases);
+            layer::add_gradient(layer, deltas, inputs, weights, biases, workspace.lanes);
             if let Some(below) = below.last_mut() {
                 let (weights, _) = layer.parameters(theta);
                 let below = &mut below[..rows * layer.inputs];
-                layer::backward(layer, weights, deltas, below);
+                layer::backward(layer, weights, deltas, below, workspace.lanes);
                 let sums = &workspace.sums[l - 1];
                 let sums = if sums.is_empty() { &[] } else { &sums[..rows * layer.inputs] };
                 layer::multiply_by_derivative(network.activation, inputs, sums, below);
@@ -165,7 +165,7 @@ pub(crate) struct Decay<'a, S> {
     pub(crate) gradient: &'a mut [S],
 }
 
-impl<S: Scalar> Job for Decay<'_, S> {
+impl<S: Number> Job for Decay<'_, S> {
     type Output = ();
 
     #[inline(always)]
@@ -182,7 +182,7 @@ pub(crate) struct SquaredNorm<'a, S> {
     pub(crate) values: &'a [S],
 }
 
-impl<S: Scalar> Job for SquaredNorm<'_, S> {
+impl<S: Number> Job for SquaredNorm<'_, S> {
     type Output = S;
 
     #[inline(always)]

@@ -5,7 +5,7 @@ use seedsweep_common::seed;
 use super::*;
 use crate::nn::lane::Level;
 use crate::nn::loss;
-use crate::nn::scalar::Dual;
+use crate::nn::scalar::{Dual, Number};
 
 const ACTIVATIONS: [Activation; 6] = [
     Activation::Relu,
@@ -335,7 +335,7 @@ fn pre_activations_are_what_the_activation_sees() {
     for (row, output) in sums[1].chunks_exact(3).zip(outputs) {
         let mut sum = biases[0];
         for (w, z) in weights.iter().zip(row) {
-            sum = w.mul_add(Scalar::tanh(*z), sum);
+            sum = w.mul_add(Number::tanh(*z), sum);
         }
         assert_eq!(sum.to_bits(), output.to_bits());
     }

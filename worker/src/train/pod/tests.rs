@@ -1,0 +1,214 @@
+//! Side by side or alone: the same bits, whatever the lanes, their number and what else is in them.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ndarray::Array2;
+use seedsweep_common::fingerprint::ParameterDigest;
+use seedsweep_common::init::Scheme;
+use seedsweep_common::outcome::{Outcome, StopReason};
+use seedsweep_common::range::RestartRange;
+use seedsweep_common::spec::{
+    self, Activation, Batch, Budget, Experiment, Loss, LrShape, Optimizer, Precision, Schedule, Stop,
+};
+
+use crate::nn::data::Rows;
+use crate::nn::lane::{Lanes, Level};
+use crate::train::tests::{RUNNING, demo, prepare, prepare_rows};
+use crate::train::{Prepared, TrainError};
+
+/// What must not depend on the company a trial trains in: everything, as bits.
+type Bits = (u32, StopReason, u64, ParameterDigest, [Option<u64>; 5]);
+
+fn bits(outcome: &Outcome) -> Bits {
+    let canonical = |value: f64| if value.is_nan() { f64::NAN.to_bits() } else { value.to_bits() };
+    let values = [
+        Some(outcome.loss_train),
+        outcome.loss_test,
+        outcome.accuracy_train,
+        outcome.accuracy_test,
+        Some(outcome.grad_norm),
+    ];
+    let values = values.map(|value| value.map(canonical));
+    (outcome.restart, outcome.stop_reason, outcome.steps, outcome.digest, values)
+}
+
+/// The outcomes of restarts 0..count in tasks of `task`, split in pods as the executor does.
+fn in_tasks(prepared: &Prepared, count: u32, task: u32) -> Vec<Bits> {
+    let mut all = Vec::new();
+    for from in (0..count).step_by(task as usize) {
+        for pod in prepared.pods(RestartRange::new(from, count.min(from + task)).unwrap()) {
+            prepared.train_pod(pod, &RUNNING, &mut |outcome| all.push(bits(&outcome))).unwrap();
+        }
+    }
+    all
+}
+
+fn alone(prepared: &Prepared, count: u32) -> Vec<Bits> {
+    (0..count).map(|restart| bits(&prepared.train(restart, &RUNNING).unwrap())).collect()
+}
+
+/// At every level and with every size of task the trials alone.
+fn assert_same(mut prepared: Prepared, count: u32, what: &str) -> Vec<Bits> {
+    let expected = alone(&prepared, count);
+    for level in [Level::Baseline, Level::Avx2, Level::Avx512] {
+        let Some(lanes) = Lanes::force(level) else { continue };
+        prepared.lanes = lanes;
+        for task in [1, 7, 16, 33] {
+            assert_eq!(in_tasks(&prepared, count, task), expected, "{what}, {level:?}, tasks of {task}");
+        }
+    }
+    expected
+}
+
+/// Some rows with targets that fit the loss.
+fn rows(count: usize, inputs: usize, width: usize, loss: Loss) -> Rows {
+    let features = Array2::from_shape_fn((count, inputs), |(s, k)| (0.9 * s as f64 + 1.3 * k as f64).cos());
+    let targets = Array2::from_shape_fn((count, width), |(s, k)| match loss {
+        Loss::Mse => (0.7 * s as f64 + 0.5 * k as f64).sin(),
+        Loss::CrossEntropy => f64::from(s * 7 % width == k),
+        Loss::Logistic => f64::from(s * 5 % 7 < 3),
+    });
+    Rows { features, targets }
+}
+
+fn experiment(layers: &[u32], activation: Activation, loss: Loss, optimizer: Optimizer) -> Experiment {
+    let mut experiment = demo();
+    experiment.network =
+        spec::Network { layers: layers.to_vec(), activation, output_activation: Activation::Identity };
+    experiment.train.loss = loss;
+    experiment.train.optimizer = optimizer;
+    experiment.train.lr = 0.05;
+    experiment.train.budget = Budget::Steps(7);
+    experiment
+}
+
+/// gelu trains alone, and must do so whatever asks for it.
+const ACTIVATIONS: [Activation; 6] = [
+    Activation::Relu,
+    Activation::LeakyRelu,
+    Activation::Gelu,
+    Activation::Tanh,
+    Activation::Sigmoid,
+    Activation::Identity,
+];
+const OPTIMIZERS: [Optimizer; 7] = [
+    Optimizer::Gd,
+    Optimizer::Nesterov { momentum: 0.9 },
+    Optimizer::AdamW { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+    Optimizer::RmsProp { alpha: 0.99, eps: 1e-8 },
+    Optimizer::Sgd { momentum: 0.0 },
+    Optimizer::Sgd { momentum: 0.9 },
+    Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+];
+const LOSSES: [Loss; 3] = [Loss::Mse, Loss::CrossEntropy, Loss::Logistic];
+
+fn outputs(loss: Loss) -> u32 {
+    match loss {
+        Loss::Mse => 2,
+        Loss::CrossEntropy => 3,
+        Loss::Logistic => 1,
+    }
+}
+
+#[test]
+fn every_combination_has_the_bits_of_trials_alone() {
+    for precision in [Precision::F32, Precision::F64] {
+        for activation in ACTIVATIONS {
+            for loss in LOSSES {
+                for optimizer in OPTIMIZERS {
+                    let mut experiment = experiment(&[3, 5, 4, outputs(loss)], activation, loss, optimizer);
+                    if optimizer == Optimizer::Gd {
+                        experiment.train.batch = Batch::Full;
+                    } else {
+                        experiment.train.batch = Batch::Size(4);
+                        experiment.train.l2 = 0.0;
+                        experiment.train.weight_decay = 0.01;
+                        experiment.train.schedule =
+                            Schedule { warmup: 2, shape: LrShape::Cosine { t_max: None, eta_min: 1e-3 } };
+                    }
+                    let rows = rows(11, 3, outputs(loss) as usize, loss);
+                    let prepared = prepare_rows(precision, experiment, rows);
+                    assert_same(
+                        prepared,
+                        19,
+                        &format!("{precision:?} {activation:?} {loss:?} {optimizer:?}"),
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_remainder_of_width_rows_and_batch_has_the_bits_of_trials_alone() {
+    let momentum = Optimizer::Sgd { momentum: 0.9 };
+    for (round, width) in [1, 2, 3, 7, 15, 16, 17, 31, 34].into_iter().enumerate() {
+        let (inputs, count) = ([5, 16, 18][round % 3], [49, 97, 3][round / 3]);
+        let mut experiment = experiment(
+            &[inputs, width, 18 - round as u32, 3],
+            Activation::Tanh,
+            Loss::CrossEntropy,
+            momentum,
+        );
+        experiment.train.batch = match round % 2 {
+            0 => Batch::Full,
+            _ => Batch::Size((count / 2).max(1)),
+        };
+        let rows = rows(count as usize, inputs as usize, 3, Loss::CrossEntropy);
+        let prepared = prepare_rows(Precision::F32, experiment, rows);
+        assert_same(prepared, 19, &format!("{inputs} inputs, width {width}, {count} rows"));
+    }
+}
+
+#[test]
+fn each_trial_of_a_pod_stops_by_its_own_rules() {
+    let stops = [
+        Stop { grad_norm: Some(0.05), ..Stop::default() },
+        Stop { loss: Some(0.6), ..Stop::default() },
+        Stop { max_error: Some(0.9), ..Stop::default() },
+        Stop { grad_norm: Some(0.05), loss: Some(0.6), max_error: Some(0.9) },
+    ];
+    for stop in stops {
+        for batch in [Batch::Full, Batch::Size(3)] {
+            let mut experiment = demo();
+            experiment.train.batch = batch;
+            experiment.train.budget = Budget::Steps(301);
+            experiment.train.lr = 0.3;
+            experiment.train.stop = stop;
+            let prepared = prepare(Precision::F32, experiment);
+            let found = assert_same(prepared, 24, &format!("{stop:?} {batch:?}"));
+            let mut steps: Vec<u64> = found.iter().map(|bits| bits.2).collect();
+            steps.sort_unstable();
+            steps.dedup();
+            assert!(steps.len() > 3, "{stop:?} {batch:?} ends all alike: {steps:?}");
+        }
+    }
+}
+
+#[test]
+fn trials_that_diverge_leave_their_neighbours_alone() {
+    for batch in [Batch::Full, Batch::Size(1)] {
+        let mut experiment = demo();
+        experiment.network.activation = Activation::Relu;
+        experiment.init.scheme = Scheme::Normal { mean: 0.0, std: 2.5 };
+        experiment.train.batch = batch;
+        experiment.train.lr = 0.1;
+        let found = assert_same(prepare(Precision::F32, experiment), 33, &format!("{batch:?}"));
+        let diverged = found.iter().filter(|bits| bits.1 == StopReason::Diverged).count();
+        assert!((1..33).contains(&diverged), "{diverged} of 33 diverged");
+    }
+}
+
+#[test]
+fn a_pod_stops_where_it_is_told_to() {
+    let mut experiment = demo();
+    experiment.train.budget = Budget::Epochs(u64::MAX);
+    let prepared = prepare(Precision::F32, experiment);
+    let cancelled = AtomicBool::new(false);
+    let pod = prepared.pods(RestartRange::new(0, 16).unwrap()).next().unwrap();
+    std::thread::scope(|scope| {
+        let trained = scope.spawn(|| prepared.train_pod(pod, &cancelled, &mut |_| ()));
+        cancelled.store(true, Ordering::Relaxed);
+        assert!(matches!(trained.join().unwrap(), Err(TrainError::Cancelled)));
+    });
+}
