@@ -95,11 +95,28 @@ async fn long_polls_and_watches_do_not_hold_up_the_end() {
     let mut health = HealthClient::new(server.channel().await);
     let mut probe = health.watch(HealthCheckRequest { service: String::new() }).await.unwrap().into_inner();
     probe.message().await.unwrap().unwrap();
-    let poll = tokio::spawn(async move { worker.lease(1, 10_000).await });
+    let channel = server.channel().await;
+    let calls = || WorkerServiceClient::with_interceptor(channel.clone(), bearer(&server.tokens.worker));
+    let (mut polls, mut renews) = (calls(), calls());
+    let poll = polls.lease_tasks(v1::LeaseTasksRequest {
+        worker_id: worker.id,
+        free_slots: 1,
+        wait_ms: 10_000,
+        known_sweeps: Vec::new(),
+    });
+    tokio::pin!(poll);
+    // the poll has arrived once a call sent after it over the same connection is answered
+    tokio::select! {
+        biased;
+        answer = &mut poll => panic!("there is no work: {answer:?}"),
+        renewed = renews.renew_leases(v1::RenewLeasesRequest { worker_id: worker.id, held: Vec::new() }) => {
+            renewed.unwrap();
+        }
+    }
     let begun = Instant::now();
-    server.stop().await;
+    let (answer, ()) = tokio::join!(poll, server.stop());
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
-    assert!(poll.await.unwrap().tasks.is_empty());
+    assert!(answer.unwrap().into_inner().tasks.is_empty());
     assert_eq!(watch.message().await.unwrap_err().code(), Code::Unavailable);
 }
 
