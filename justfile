@@ -30,3 +30,7 @@ demo:
 # trainings a second, alone and against the machine's peak
 bench *ARGS:
     cargo bench --package seedsweep-worker --bench speed -- {{ARGS}}
+
+# our trainings a second against JAX's and PyTorch's (see its README for what it needs)
+peers *ARGS:
+    python3 worker/benches/peers/compare.py {{ARGS}}
