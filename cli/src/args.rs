@@ -78,6 +78,10 @@ pub(crate) enum Verb {
     Outcomes(Outcomes),
     /// All outcome rows as CSV or JSON lines
     Export(Export),
+    /// Train one trial again here, compare its bits with the stored ones, say why it is as it is
+    Replay(Replay),
+    /// Check a sweep: counts, digests, the report computed again, a sample trained again
+    Verify(Verify),
     /// Look after a store
     #[command(subcommand)]
     Store(StoreVerb),
@@ -263,6 +267,60 @@ pub(crate) struct Export {
     pub(crate) output: PathBuf,
 }
 
+/// `seedsweep replay`.
+#[derive(Debug, Args)]
+pub(crate) struct Replay {
+    /// Name, id, first digits of an id, or `last`
+    #[arg(value_name = "SWEEP")]
+    pub(crate) sweep: String,
+    /// Name of the experiment
+    #[arg(value_name = "EXPERIMENT")]
+    pub(crate) experiment: String,
+    /// Which of its trials, from 0
+    #[arg(value_name = "RESTART")]
+    pub(crate) restart: u32,
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Write the trained weights to this file (safetensors, named as PyTorch names them)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) weights: Option<PathBuf>,
+    /// Form of the answer: table or json
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Format::Table, hide_possible_values = true)]
+    pub(crate) output: Format,
+}
+
+/// `seedsweep verify`.
+#[derive(Debug, Args)]
+pub(crate) struct Verify {
+    #[command(flatten)]
+    pub(crate) selector: Selector,
+    /// Share of each experiment's trials to train again: 0% to 100%
+    #[arg(long, value_name = "SHARE", default_value = "5%")]
+    pub(crate) sample: Share,
+    /// Which sample: another number trains other trials
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub(crate) draw: u64,
+    #[command(flatten)]
+    pub(crate) slots: Slots,
+    /// Form of the answer: table or json
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Format::Table, hide_possible_values = true)]
+    pub(crate) output: Format,
+}
+
+/// A share of something, written as a percentage.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Share(pub(crate) f64);
+
+impl std::str::FromStr for Share {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let percent = text.strip_suffix('%').and_then(|number| number.parse::<f64>().ok());
+        let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
+        percent.map(|percent| Self(percent / 100.0)).ok_or_else(|| "0% to 100% is allowed".to_owned())
+    }
+}
+
 /// `seedsweep store …`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreVerb {
@@ -294,6 +352,8 @@ impl Verb {
             | Self::Status(AskSweep { ask: Ask { output, .. }, .. })
             | Self::Cancel(Cancel { ask: Ask { output, .. }, .. })
             | Self::Outcomes(Outcomes { output, .. })
+            | Self::Replay(Replay { output, .. })
+            | Self::Verify(Verify { output, .. })
             | Self::Store(StoreVerb::Verify(StoreVerify { output, .. })) => *output == Format::Json,
             Self::Demo(_)
             | Self::Init(_)

@@ -91,6 +91,25 @@ impl Client {
         Ok(())
     }
 
+    /// The content of a stored data file, compared with its digest.
+    pub(crate) async fn download(&mut self, digest: Digest) -> Result<Vec<u8>, CliError> {
+        let request = v1::DownloadDataRequest { digest: digest.to_string() };
+        let mut stream = self.service.download_data(request).await.map_err(refused)?.into_inner();
+        let mut content = Vec::new();
+        while let Some(piece) = stream.message().await.map_err(refused)? {
+            content.extend_from_slice(&piece.chunk);
+            if content.len() as u64 > limits::DATA_BYTES {
+                let message = format!("data file {digest} is longer than {} bytes", limits::DATA_BYTES);
+                return Err(CliError::new(Kind::Bug, message));
+            }
+        }
+        if Digest::of(&content) != digest {
+            let message = format!("data file {digest} arrived with another content");
+            return Err(CliError::new(Kind::Store, message));
+        }
+        Ok(content)
+    }
+
     /// State and spec of one sweep.
     pub(crate) async fn sweep(&mut self, selector: &str) -> Result<v1::GetSweepResponse, CliError> {
         let request = v1::GetSweepRequest { selector: selector.to_owned() };

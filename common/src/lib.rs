@@ -4,6 +4,7 @@
 //! Everything here is pure: no I/O, no clock, no async, no global generator.
 
 pub mod analysis;
+pub mod audit;
 pub mod digest;
 pub mod duration;
 pub mod fingerprint;

@@ -21,6 +21,8 @@ pub enum Purpose {
     Perturb,
     /// Resampling in the analysis.
     Bootstrap,
+    /// Which trials are trained again to check them.
+    Audit,
 }
 
 impl Purpose {
@@ -32,6 +34,7 @@ impl Purpose {
             Self::Split => "split",
             Self::Perturb => "perturb",
             Self::Bootstrap => "bootstrap",
+            Self::Audit => "audit",
         }
     }
 }

@@ -6,6 +6,7 @@ mod faults;
 mod fleet;
 mod golden;
 mod grpc;
+mod replay;
 mod science;
 mod support;
 mod tidy;

@@ -168,14 +168,19 @@ impl Prepared {
     /// Trains restart `restart`: start, training, polish, certificate, fingerprint. `cancelled` is looked at after
     /// each piece of at most some ten million multiplications, so that an answer comes within a second.
     pub fn train(&self, restart: u32, cancelled: &AtomicBool) -> Result<Outcome, TrainError> {
+        Ok(self.replay(restart, cancelled)?.outcome)
+    }
+
+    /// As [`Prepared::train`], with the parameters where training ended.
+    pub fn replay(&self, restart: u32, cancelled: &AtomicBool) -> Result<Replay, TrainError> {
         if plan::data_matters(&self.experiment) {
             let stream = plan::streams(&self.experiment, restart).data;
             let Experiment { data, network, train, .. } = &self.experiment;
             let files = |digest| self.files.get(&digest).cloned();
             let dataset = data::load(data, network, train.loss, self.seed, stream, &files)?;
-            return self.train_on(&dataset, restart, cancelled);
+            return self.replay_on(&dataset, restart, cancelled);
         }
-        self.train_on(&self.dataset, restart, cancelled)
+        self.replay_on(&self.dataset, restart, cancelled)
     }
 
     /// How many trials run side by side at most; 1 where each runs alone.
@@ -300,17 +305,18 @@ impl Prepared {
         start.into_iter().map(S::from_f64).collect()
     }
 
-    fn train_on(
+    fn replay_on(
         &self,
         dataset: &Dataset,
         restart: u32,
         cancelled: &AtomicBool,
-    ) -> Result<Outcome, TrainError> {
+    ) -> Result<Replay, TrainError> {
         let trained = match self.precision {
             Precision::F32 => self.descend::<f32>(dataset, restart, cancelled)?,
             Precision::F64 => self.descend::<f64>(dataset, restart, cancelled)?,
         };
-        self.finish(dataset, restart, trained, cancelled)
+        let parameters = safetensors::write(&self.network, &trained.theta, self.precision);
+        Ok(Replay { outcome: self.finish(dataset, restart, trained, cancelled)?, parameters })
     }
 
     /// From the end of training to the outcome: norm, polish, certificate, fingerprint.
@@ -419,6 +425,15 @@ impl Prepared {
         };
         on.then_some(minima.polish_max_steps)
     }
+}
+
+/// A trial trained again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replay {
+    /// Its outcome.
+    pub outcome: Outcome,
+    /// The parameters where training ended, before the polish, as a `.safetensors` file.
+    pub parameters: Vec<u8>,
 }
 
 /// The files that a data source reads.

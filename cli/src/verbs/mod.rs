@@ -3,15 +3,17 @@
 mod cancel;
 mod check;
 mod demo;
-mod export;
+pub(crate) mod export;
 mod init;
 mod list;
 mod outcomes;
+mod replay;
 mod report;
 mod run;
 mod status;
 mod store;
 mod submit;
+mod verify;
 mod watch;
 
 use seedsweep_shell::error::CliError;
@@ -36,6 +38,8 @@ pub(crate) async fn run(verb: Verb) -> Result<Exit, CliError> {
         Verb::Report(args) => report::run(args).await,
         Verb::Outcomes(args) => outcomes::run(args).await,
         Verb::Export(args) => export::run(args).await,
+        Verb::Replay(args) => replay::run(args).await,
+        Verb::Verify(args) => verify::run(args).await,
         Verb::Store(StoreVerb::Verify(args)) => store::verify(args).await,
     }
 }

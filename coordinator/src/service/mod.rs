@@ -1,6 +1,7 @@
 //! The gRPC services: decode, ask, encode. What is right or wrong about a request is checked here; what follows
 //! from it is decided elsewhere.
 
+mod download;
 mod health;
 mod messages;
 mod sweeps;

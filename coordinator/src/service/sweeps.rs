@@ -98,6 +98,16 @@ impl SweepService for Sweeps {
         Ok(Response::new(v1::UploadDataResponse { bytes }))
     }
 
+    type DownloadDataStream = ReceiverStream<Result<v1::DownloadDataResponse, Status>>;
+
+    async fn download_data(
+        &self,
+        request: Request<v1::DownloadDataRequest>,
+    ) -> Result<Response<Self::DownloadDataStream>, Status> {
+        let content = self.desk.data(request.into_inner().digest);
+        Ok(Response::new(content.await?.in_chunks(|chunk| v1::DownloadDataResponse { chunk })))
+    }
+
     async fn get_sweep(
         &self,
         request: Request<v1::GetSweepRequest>,

@@ -10,11 +10,10 @@ use seedsweep_common::range::RestartRange;
 use seedsweep_proto::convert::{self, InvalidMessage};
 use seedsweep_proto::v1;
 use seedsweep_proto::v1::worker_service_server::WorkerService;
-use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::{Desk, invalid, invalid_field, messages, send_in_time};
+use super::{Desk, invalid, invalid_field, messages};
 use crate::core::{Broken, Report};
 
 /// Renewals in the time of one lease.
@@ -136,22 +135,8 @@ impl WorkerService for Workers {
         &self,
         request: Request<v1::GetDataRequest>,
     ) -> Result<Response<Self::GetDataStream>, Status> {
-        let text = request.into_inner().digest;
-        let digest = text.parse().map_err(|error| invalid_field("digest", format!("is wrong: {error}")))?;
-        let turn = self.desk.heavy_call().await?;
-        let content = self.desk.reader.read(move |store| store.data(digest)).await?;
-        let content = content
-            .ok_or_else(|| Status::not_found(format!("`digest` is {digest}: no such data is stored")))?;
-        let (sender, receiver) = mpsc::channel(1);
-        tokio::spawn(async move {
-            let _turn = turn;
-            for chunk in content.chunks(limits::DATA_CHUNK_BYTES) {
-                if !send_in_time(&sender, Ok(v1::GetDataResponse { chunk: chunk.to_vec() })).await {
-                    return;
-                }
-            }
-        });
-        Ok(Response::new(ReceiverStream::new(receiver)))
+        let content = self.desk.data(request.into_inner().digest);
+        Ok(Response::new(content.await?.in_chunks(|chunk| v1::GetDataResponse { chunk })))
     }
 
     async fn leave(&self, request: Request<v1::LeaveRequest>) -> Result<Response<v1::LeaveResponse>, Status> {

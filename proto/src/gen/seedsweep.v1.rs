@@ -186,6 +186,18 @@ pub struct UploadDataResponse {
     #[prost(uint64, tag = "1")]
     pub bytes: u64,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DownloadDataRequest {
+    /// 64 hex digits.
+    #[prost(string, tag = "1")]
+    pub digest: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DownloadDataResponse {
+    /// At most 512 KiB.
+    #[prost(bytes = "vec", tag = "1")]
+    pub chunk: ::prost::alloc::vec::Vec<u8>,
+}
 /// Counts of trials; all but `diverged` (a part of done) sum to total.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct TrialCounts {
@@ -526,6 +538,31 @@ pub mod sweep_service_client {
                 .insert(GrpcMethod::new("seedsweep.v1.SweepService", "UploadData"));
             self.inner.client_streaming(req, path, codec).await
         }
+        /// Content of a stored data file by digest. Safe to retry.
+        pub async fn download_data(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DownloadDataRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::DownloadDataResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/seedsweep.v1.SweepService/DownloadData",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("seedsweep.v1.SweepService", "DownloadData"));
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// State of one sweep. Safe to retry.
         pub async fn get_sweep(
             &mut self,
@@ -706,6 +743,20 @@ pub mod sweep_service_server {
             request: tonic::Request<tonic::Streaming<super::UploadDataRequest>>,
         ) -> std::result::Result<
             tonic::Response<super::UploadDataResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the DownloadData method.
+        type DownloadDataStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::DownloadDataResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Content of a stored data file by digest. Safe to retry.
+        async fn download_data(
+            &self,
+            request: tonic::Request<super::DownloadDataRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::DownloadDataStream>,
             tonic::Status,
         >;
         /// State of one sweep. Safe to retry.
@@ -931,6 +982,52 @@ pub mod sweep_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.client_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/seedsweep.v1.SweepService/DownloadData" => {
+                    #[allow(non_camel_case_types)]
+                    struct DownloadDataSvc<T: SweepService>(pub Arc<T>);
+                    impl<
+                        T: SweepService,
+                    > tonic::server::ServerStreamingService<super::DownloadDataRequest>
+                    for DownloadDataSvc<T> {
+                        type Response = super::DownloadDataResponse;
+                        type ResponseStream = T::DownloadDataStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DownloadDataRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SweepService>::download_data(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DownloadDataSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

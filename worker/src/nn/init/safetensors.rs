@@ -1,12 +1,15 @@
-//! Reads a start from a `.safetensors` file: a `weight` (out, in) and a `bias` (out) of each layer, named `0.weight` or
+//! Parameters as a `.safetensors` file: a `weight` (out, in) and a `bias` (out) of each layer, named `0.weight` or
 //! `layers.0.weight` and so on; the layers stand in the order of their numbers. Nothing is allocated that the header
-//! promises and the file does not hold.
+//! promises and the file does not hold. Written files have the names that PyTorch gives the layers of a `Sequential` with
+//! an activation after each but the last: `0.weight`, `2.weight`, ….
 
 use std::collections::BTreeMap;
 
 use seedsweep_common::limits;
+use seedsweep_common::spec::Precision;
 
 use super::StartError;
+use crate::nn::layer::Layer;
 use crate::nn::network::Network;
 
 /// One tensor of the header.
@@ -52,6 +55,40 @@ pub fn read(file: &str, bytes: &[u8], network: &Network) -> Result<Vec<f64>, Sta
         }
     }
     Ok(theta)
+}
+
+/// The parameters `theta` (drawing order) of `network`, as `F32` or `F64`; what `f32` cannot hold is rounded.
+pub fn write(network: &Network, theta: &[f64], precision: Precision) -> Vec<u8> {
+    let (dtype, width) = match precision {
+        Precision::F32 => ("F32", 4),
+        Precision::F64 => ("F64", 8),
+    };
+    let mut tensors = Vec::new();
+    let mut from = 0;
+    for (l, layer) in network.layers().iter().enumerate() {
+        let Layer { inputs, outputs, .. } = *layer;
+        let parts = [("weight", vec![outputs, inputs]), ("bias", vec![outputs])];
+        for (part, shape) in parts {
+            let to = from + width * shape.iter().product::<usize>();
+            let name = format!("{}.{part}", 2 * l);
+            tensors.push(format!(
+                r#""{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{from},{to}]}}"#
+            ));
+            from = to;
+        }
+    }
+    let mut header = format!("{{{}}}", tensors.join(","));
+    // the format wants the data to begin at a multiple of eight
+    header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
+    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+    bytes.extend_from_slice(header.as_bytes());
+    for &value in theta {
+        match precision {
+            Precision::F32 => bytes.extend_from_slice(&(value as f32).to_le_bytes()),
+            Precision::F64 => bytes.extend_from_slice(&value.to_le_bytes()),
+        }
+    }
+    bytes
 }
 
 /// Header and what follows it.
@@ -202,6 +239,22 @@ mod tests {
         let renamed = SAVED.replace("\"0.", "\"layers.9.").replace("\"2.", "\"layers.10.");
         let data = &saved()[8 + SAVED.len()..];
         assert_eq!(read("s", &file(&renamed, data), &network()).unwrap()[0], 1.0);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let theta = [1.0, 2.5, -0.0, 4.0, 5.0, 0.1_f32.into(), 7.0, 8.0, 1e-30_f32.into()];
+        for precision in [Precision::F32, Precision::F64] {
+            let bytes = write(&network(), &theta, precision);
+            let again = read("s", &bytes, &network()).unwrap();
+            let bits = |values: &[f64]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+            assert_eq!(bits(&again), bits(&theta));
+            let header = u64::from_le_bytes(*bytes.first_chunk().unwrap()) as usize;
+            assert_eq!(
+                ((8 + header) % 8, bytes.len() - 8 - header),
+                (0, if precision == Precision::F32 { 36 } else { 72 })
+            );
+        }
     }
 
     #[test]
