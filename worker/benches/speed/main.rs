@@ -1,11 +1,12 @@
-//! How many trainings a second: `cargo bench -p seedsweep-worker --bench speed -- [WORKLOAD…] [avx512 avx2 baseline]
-//! [restart unit] [threads=1]`. Prints a table, and one line of JSON for each row.
+//! How many trainings a second: `cargo bench -p seedsweep-worker --bench speed -- [WORKLOAD…] [phases] [avx512 avx2
+//! baseline] [restart unit] [threads=1]`. Prints tables, and one line of JSON for each row.
 //!
 //! Seconds are CPU-seconds of the training threads, so a busy machine changes little; the peak is a loop of
 //! multiply-adds in registers, run just before on the same core.
 #![expect(clippy::print_stdout, reason = "a program that prints its results")]
 
 mod clock;
+mod phases;
 mod workloads;
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -24,6 +25,12 @@ const LEVELS: [(&str, Level); 3] =
 fn main() {
     let asked = Asked::from_arguments();
     println!("{}", cpu_model());
+    if asked.has("phases") || asked.words.is_empty() {
+        asked.levels().into_iter().for_each(print_phases);
+    }
+    if asked.words == ["phases"] {
+        return;
+    }
     println!("workload  lanes     threads  trainings/CPU-s  GFLOP/CPU-s  of peak  peak  trainings/s");
     for lanes in asked.levels() {
         for workload in asked.workloads() {
@@ -43,12 +50,13 @@ impl Asked {
         let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
         let known = |word: &str| {
             word.starts_with("threads=")
+                || word == "phases"
                 || WORKLOADS.iter().any(|workload| workload.name == word)
                 || LEVELS.iter().any(|(name, _)| *name == word)
         };
         if let Some(word) = words.iter().find(|word| !known(word)) {
             let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
-            panic!("`{word}` is none of {}, avx512, avx2, baseline, threads=N", names.join(", "));
+            panic!("`{word}` is none of {}, phases, avx512, avx2, baseline, threads=N", names.join(", "));
         }
         let threads = words.iter().find_map(|word| word.strip_prefix("threads=")?.parse().ok());
         Self { threads: threads.unwrap_or(1), words }
@@ -71,6 +79,20 @@ impl Asked {
     fn workloads(&self) -> impl Iterator<Item = &'static Workload> {
         let any = WORKLOADS.iter().any(|workload| self.has(workload.name));
         WORKLOADS.iter().filter(move |workload| !any || self.has(workload.name))
+    }
+}
+
+/// The kernel against its peak, layer by layer.
+fn print_phases(lanes: Lanes) {
+    let peak = peak_flops(lanes);
+    println!("layer     product   lanes     GFLOP/CPU-s  of peak");
+    for phases::Phase { layer, product, speed } in phases::measure(lanes) {
+        let (lanes, speed, of_peak) = (name(lanes), speed / 1e9, speed / peak);
+        println!("{layer:<8}  {product:<8}  {lanes:<8}  {speed:>11.1}  {:>6.1}%", 100.0 * of_peak);
+        println!(
+            "{{\"layer\":\"{layer}\",\"product\":\"{product}\",\"lanes\":\"{lanes}\",\
+             \"gflops_per_cpu_s\":{speed:.3},\"of_peak\":{of_peak:.4}}}"
+        );
     }
 }
 

@@ -6,6 +6,7 @@
 //! tens of times slower).
 #![expect(unsafe_code, reason = "entering code compiled for CPU features that were detected at run time")]
 
+pub mod alone;
 mod kernel;
 pub mod peak;
 mod portable;
