@@ -29,7 +29,8 @@ fn read(json: &str) -> Result<Report, CliError> {
         .map_err(|error| CliError::caused(Kind::Bug, "the coordinator's report cannot be read", &error))
 }
 
-fn width() -> usize {
+/// Width of text on this terminal.
+pub(crate) fn width() -> usize {
     let terminal =
         rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
     if terminal == 0 { WIDTH } else { terminal }

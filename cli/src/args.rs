@@ -82,6 +82,10 @@ pub(crate) enum Verb {
     Replay(Replay),
     /// Check a sweep: counts, digests, the report computed again, a sample trained again
     Verify(Verify),
+    /// Count the basins that runs from elsewhere ended in, and estimate those not seen
+    Census(Census),
+    /// Compare experiments whose numbers come from elsewhere
+    Stats(Stats),
     /// Look after a store
     #[command(subcommand)]
     Store(StoreVerb),
@@ -307,6 +311,55 @@ pub(crate) struct Verify {
     pub(crate) output: Format,
 }
 
+/// `seedsweep census`.
+#[derive(Debug, Args)]
+pub(crate) struct Census {
+    #[command(flatten)]
+    pub(crate) runs: Runs,
+    /// Label of runs that ended in no basin (failed, diverged)
+    #[arg(long, value_name = "LABEL", requires = "labels")]
+    pub(crate) none: Option<String>,
+    /// Largest root-mean-square difference of outputs that counts as equal [default: 1e-4]
+    #[arg(long, value_name = "NUMBER", requires = "outputs", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) tolerance: Option<f64>,
+    /// Form of the answer: table or json
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Format::Table, hide_possible_values = true)]
+    pub(crate) output: Format,
+}
+
+/// Where independent runs from elsewhere ended: one of these is needed.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Runs {
+    /// Text file with the basin of a run on each line, or - for standard input
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
+    /// One `.npy` file per run with its outputs on the same probes (probes x outputs; probabilities, not logits)
+    #[arg(long, value_name = "FILE", num_args = 1..)]
+    pub(crate) outputs: Vec<PathBuf>,
+}
+
+/// `seedsweep stats`.
+#[derive(Debug, Args)]
+pub(crate) struct Stats {
+    /// CSV with the columns experiment, restart and value, and where runs share them start and order; - for standard
+    /// input
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// Smaller values are better (losses, errors, times)
+    #[arg(long)]
+    pub(crate) smaller: bool,
+    /// Rows of the test set, where values are accuracies (error rates with --smaller): shows the noise they share
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) test_rows: Option<u64>,
+    /// Never compare pair by pair, also where restarts match
+    #[arg(long)]
+    pub(crate) unpaired: bool,
+    /// Form of the answer: table or json
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Format::Table, hide_possible_values = true)]
+    pub(crate) output: Format,
+}
+
 /// A share of something, written as a percentage.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Share(pub(crate) f64);
@@ -318,6 +371,13 @@ impl std::str::FromStr for Share {
         let percent = text.strip_suffix('%').and_then(|number| number.parse::<f64>().ok());
         let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
         percent.map(|percent| Self(percent / 100.0)).ok_or_else(|| "0% to 100% is allowed".to_owned())
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number.is_finite() => Ok(number),
+        _ => Err("a finite number above 0 is needed".to_owned()),
     }
 }
 
@@ -354,6 +414,8 @@ impl Verb {
             | Self::Outcomes(Outcomes { output, .. })
             | Self::Replay(Replay { output, .. })
             | Self::Verify(Verify { output, .. })
+            | Self::Census(Census { output, .. })
+            | Self::Stats(Stats { output, .. })
             | Self::Store(StoreVerb::Verify(StoreVerify { output, .. })) => *output == Format::Json,
             Self::Demo(_)
             | Self::Init(_)

@@ -10,6 +10,7 @@ mod config;
 mod difference;
 mod ending;
 mod export;
+mod files;
 mod local;
 mod progress;
 mod report;

@@ -2,7 +2,6 @@
 //! starts: a bad spec or data file leaves no trace.
 
 use std::collections::HashMap;
-use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +12,8 @@ use seedsweep_common::spec::{self, SweepSpec};
 use seedsweep_shell::error::{CliError, Kind};
 use seedsweep_shell::output;
 use seedsweep_worker::train::Prepared;
+
+use crate::files::read_bounded;
 
 /// A sweep that can be submitted.
 pub(crate) struct SweepFile {
@@ -94,13 +95,4 @@ impl SweepFile {
             output::note(warning.trim_end());
         }
     }
-}
-
-fn read_bounded(path: &Path, most_bytes: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(most_bytes + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > most_bytes {
-        return Err(std::io::Error::other(format!("it is larger than the {most_bytes} bytes allowed")));
-    }
-    Ok(bytes)
 }

@@ -103,6 +103,11 @@ pub const BOOTSTRAP_REPEATS: u64 = 2_000;
 pub const BOOTSTRAP_REPEATS_FEWEST: u64 = 200;
 /// Draws that all comparisons of one report may make together, about a second of work.
 pub const BOOTSTRAP_DRAWS: u64 = 100_000_000;
+/// Draws of one interval by resampling, unless [`BOOTSTRAP_REPEATS_FEWEST`] needs more: a twentieth of a second.
+pub const RESAMPLE_DRAWS: u64 = 4_000_000;
+/// Draws that all intervals of interquartile means of one report may make together, about two seconds of work: with
+/// [`BOOTSTRAP_REPEATS_FEWEST`] they reach 200,000 trials.
+pub const SUMMARY_DRAWS: u64 = 200_000_000;
 /// Most units (restarts or starts) that a forecast of "how many would be needed" looks ahead.
 pub const UNITS_FORECAST: u64 = 1_000_000;
 /// Rows in reports that wait for the driver or the store: about 150 MB at 500 bytes each; beyond it callers get UNAVAILABLE.

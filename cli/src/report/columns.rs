@@ -1,7 +1,8 @@
 //! The tables of a report as rows of text, for every form they are shown in.
 
 use seedsweep_common::analysis::report::{
-    Comparison, ExperimentReport, Interval, LevelReport, Number, Report, SamePair, Summary,
+    Comparison, ExperimentReport, Interval, LevelReport, Number, Report, SamePair, Summary, VariancePart,
+    VarianceSplit,
 };
 use seedsweep_common::analysis::words::{percent, significant};
 
@@ -101,8 +102,16 @@ pub(crate) fn answer(report: &Report) -> Columns {
 
 /// Every table below the answer that has a row.
 pub(crate) fn details(report: &Report) -> Vec<Columns> {
-    let all = [parameters(report), levels(report), basins(report), endings(report), comparisons(report)];
-    all.into_iter().chain(quantities(report)).filter(|columns| !columns.rows.is_empty()).collect()
+    let all = [
+        parameters(report),
+        levels(report),
+        basins(report),
+        census(report),
+        endings(report),
+        comparisons(report),
+    ];
+    let quantities = quantities(report).into_iter().chain([variances(report)]);
+    all.into_iter().chain(quantities).filter(|columns| !columns.rows.is_empty()).collect()
 }
 
 fn levels(report: &Report) -> Columns {
@@ -151,7 +160,7 @@ fn basins_of(experiment: &ExperimentReport) -> Vec<Vec<String>> {
                 experiment.name.clone(),
                 basin.basin.to_string(),
                 trials(basin.count),
-                significant(basin.loss_median.0),
+                basin.loss_median.map_or_else(|| "-".to_owned(), |loss| significant(loss.0)),
                 basin.certificate.clone().unwrap_or_else(|| "-".to_owned()),
                 basin.representative.to_string(),
             ]
@@ -162,6 +171,60 @@ fn basins_of(experiment: &ExperimentReport) -> Vec<Vec<String>> {
         rows.push(summed(format!("{more} more"), all - shown.iter().map(|basin| basin.count).sum::<u64>()));
     }
     rows
+}
+
+fn census(report: &Report) -> Columns {
+    let row = |experiment: &ExperimentReport| {
+        let cells = census_cells(verdict_level(experiment))?;
+        Some([vec![experiment.name.clone()], cells].concat())
+    };
+    Columns {
+        title: CENSUS_TITLE,
+        heads: [vec!["experiment"], CENSUS_HEADS.to_vec()].concat(),
+        rows: report.experiments.iter().filter_map(row).collect(),
+    }
+}
+
+/// Title of a table of [`census_cells`].
+pub(crate) const CENSUS_TITLE: &str = "census of independent restarts (95 % interval); with > more are needed than were made: too far ahead to foretell";
+
+/// Heads of [`census_cells`].
+pub(crate) const CENSUS_HEADS: [&str; 6] =
+    ["basins seen", "basins in all", "coverage", "unseen", "more restarts for 95 %", "for 99 %"];
+
+/// What the census of a level says; `None` where restarts are not independent.
+pub(crate) fn census_cells(level: &LevelReport) -> Option<Vec<String>> {
+    let (coverage, chao1) = (level.coverage?, level.chao1?);
+    let [low, high] = chao1.ci95.map(|end| end.0);
+    let interval = if high.is_finite() {
+        format!("{} to {}", significant_count(low), significant_count(high))
+    } else {
+        "no upper end".to_owned()
+    };
+    let needed = level.more_restarts_for.as_ref()?;
+    let more = |coverage: &str| match needed.get(coverage).copied().flatten() {
+        None => "-".to_owned(),
+        Some(more) if more > level.n => format!("> {}", level.n),
+        Some(more) => more.to_string(),
+    };
+    Some(vec![
+        level.basins_found.to_string(),
+        format!(">= about {} ({interval})", significant_count(chao1.estimate.0)),
+        format!("{} %", percent(coverage.chao_jost.0)),
+        format!("{} %", percent(1.0 - coverage.good_turing.0)),
+        more("0.95"),
+        more("0.99"),
+    ])
+}
+
+/// A number of basins: one decimal below ten unless that is 0, whole above.
+fn significant_count(basins: f64) -> String {
+    let one = format!("{basins:.1}");
+    match one.strip_suffix(".0") {
+        Some(whole) => whole.to_owned(),
+        None if basins < 10.0 => one,
+        None => format!("{basins:.0}"),
+    }
 }
 
 fn endings(report: &Report) -> Columns {
@@ -276,6 +339,53 @@ fn comparisons(report: &Report) -> Columns {
     }
 }
 
+/// Heads of [`variance_cells`].
+pub(crate) const VARIANCE_HEADS: [&str; 6] =
+    ["design", "starts", "orders", "interaction", "of starts", "p of starts"];
+
+/// How a variance splits.
+pub(crate) fn variance_cells(split: &VarianceSplit) -> Vec<String> {
+    let part = |part: &VariancePart| {
+        if part.raw.0 < 0.0 {
+            format!("0 ({})", significant(part.raw.0))
+        } else {
+            significant(part.estimate.0)
+        }
+    };
+    vec![
+        format!("{} {} x {}", split.design, split.starts, split.orders),
+        part(&split.init),
+        part(&split.order),
+        split.residual.map_or_else(|| "-".to_owned(), |residual| significant(residual.0)),
+        split.init_share.map_or_else(|| "-".to_owned(), |share| format!("{} %", percent(share.0))),
+        significant(split.p_init.0),
+    ]
+}
+
+/// The title of a table of [`variance_cells`].
+pub(crate) const VARIANCE_TITLE: &str =
+    "variance by source (0 where the estimate is negative, which stands beside it)";
+
+fn variances(report: &Report) -> Columns {
+    let quantities = |experiment: &ExperimentReport| {
+        [
+            ("loss, training", Some(experiment.loss.train.clone())),
+            ("accuracy, test", experiment.accuracy.test.clone()),
+        ]
+    };
+    let rows = report.experiments.iter().flat_map(|experiment| {
+        quantities(experiment).into_iter().filter_map(|(quantity, summary)| {
+            let cells = variance_cells(&summary?.variance?);
+            Some([vec![experiment.name.clone(), quantity.to_owned()], cells].concat())
+        })
+    });
+    Columns {
+        title: VARIANCE_TITLE,
+        heads: [vec!["experiment", "quantity"], VARIANCE_HEADS.to_vec()].concat(),
+        rows: rows.collect(),
+    }
+}
+
 /// One table for each quantity that any experiment has.
 fn quantities(report: &Report) -> Vec<Columns> {
     type Pick = fn(&ExperimentReport) -> Option<&Summary>;
@@ -289,7 +399,7 @@ fn quantities(report: &Report) -> Vec<Columns> {
         .into_iter()
         .map(|(title, pick)| Columns {
             title,
-            heads: vec!["experiment", "n", "mean", "95 % CI", "sd", "median", "IQM"],
+            heads: [vec!["experiment"], SUMMARY_HEADS.to_vec()].concat(),
             rows: report
                 .experiments
                 .iter()
@@ -302,7 +412,11 @@ fn quantities(report: &Report) -> Vec<Columns> {
         .collect()
 }
 
-fn summary_cells(summary: &Summary) -> Vec<String> {
+/// Heads of [`summary_cells`].
+pub(crate) const SUMMARY_HEADS: [&str; 7] = ["n", "mean", "95 % CI", "sd", "median", "IQM", "95 % CI"];
+
+/// What a summary says of a quantity.
+pub(crate) fn summary_cells(summary: &Summary) -> Vec<String> {
     let number = |value: Option<Number>| value.map_or_else(|| "-".to_owned(), |value| significant(value.0));
     vec![
         summary.n.to_string(),
@@ -311,9 +425,10 @@ fn summary_cells(summary: &Summary) -> Vec<String> {
         number(summary.sd),
         number(summary.median),
         number(summary.iqm),
+        summary.iqm_ci95.map_or_else(|| "-".to_owned(), ends_of),
     ]
 }
 
-fn ends_of([low, high]: Interval) -> String {
+pub(crate) fn ends_of([low, high]: Interval) -> String {
     format!("{} to {}", significant(low.0), significant(high.0))
 }

@@ -4,6 +4,8 @@
 mod columns;
 pub(crate) mod demo;
 pub(crate) mod markdown;
+pub(crate) mod runs;
+pub(crate) mod stats;
 pub(crate) mod table;
 mod text;
 

@@ -108,7 +108,7 @@ pub(crate) fn caveats(report: &Report) -> Vec<(String, String)> {
 }
 
 /// A table with its title.
-fn laid_out(columns: &Columns, width: usize) -> String {
+pub(crate) fn laid_out(columns: &Columns, width: usize) -> String {
     paragraph("", columns.title, width) + &rows(columns, width)
 }
 

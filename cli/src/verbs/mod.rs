@@ -1,6 +1,7 @@
 //! One file per verb: what it does from start to end. `coordinator` and `worker` are the programs of their crates.
 
 mod cancel;
+mod census;
 mod check;
 mod demo;
 pub(crate) mod export;
@@ -10,6 +11,7 @@ mod outcomes;
 mod replay;
 mod report;
 mod run;
+mod stats;
 mod status;
 mod store;
 mod submit;
@@ -40,6 +42,8 @@ pub(crate) async fn run(verb: Verb) -> Result<Exit, CliError> {
         Verb::Export(args) => export::run(args).await,
         Verb::Replay(args) => replay::run(args).await,
         Verb::Verify(args) => verify::run(args).await,
+        Verb::Census(args) => census::run(&args),
+        Verb::Stats(args) => stats::run(&args),
         Verb::Store(StoreVerb::Verify(args)) => store::verify(args).await,
     }
 }

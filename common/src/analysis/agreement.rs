@@ -7,11 +7,15 @@
 
 use std::collections::BTreeMap;
 
+use rand::Rng;
+
 use super::betting;
 use super::intervals::{clopper_pearson, pair_rate};
+use super::sequences;
 use super::trials::Trials;
 use crate::limits;
 use crate::plan::{self, Unit};
+use crate::seed::{self, Purpose};
 
 /// Fewest starts, with at least two restarts each, for an interval over starts.
 pub(crate) const FEWEST_STARTS: usize = 5;
@@ -25,6 +29,8 @@ pub(crate) struct Agreement {
     pub(crate) ci95: Result<[f64; 2], String>,
     /// Exact interval from disjoint pairs named beforehand.
     pub(crate) pairs_ci95: Option<[f64; 2]>,
+    /// Confidence sequence from the same pairs; `None` where starts are shared: their rates change as restarts come in.
+    pub(crate) anytime_ci95: Option<[f64; 2]>,
     /// Units of replication.
     pub(crate) units: u64,
     evidence: Evidence,
@@ -42,8 +48,9 @@ enum Evidence {
 /// Agreement of `trials` whose basins are `labels`.
 pub(crate) fn agreement(trials: &Trials, labels: &[Option<u32>]) -> Agreement {
     let with_basin = labels.iter().flatten().count();
+    let restarts: Vec<u32> = trials.finished.iter().map(|trial| trial.restart).collect();
     let mut agreement = match plan::unit(trials.experiment) {
-        Unit::Restart => between_restarts(trials, labels),
+        Unit::Restart => between_restarts(&restarts, labels),
         Unit::Start => within_starts(trials, labels),
     };
     if with_basin < 2 {
@@ -52,7 +59,22 @@ pub(crate) fn agreement(trials: &Trials, labels: &[Option<u32>]) -> Agreement {
     agreement
 }
 
-fn between_restarts(trials: &Trials, labels: &[Option<u32>]) -> Agreement {
+/// Agreement of independent runs whose basins are `labels`, from a file that may be sorted by anything. So pairs are
+/// drawn by lot, the same for every order of the runs, and there is no sequence that one could look at on the way.
+pub(crate) fn agreement_of_runs(labels: &[Option<u32>]) -> Agreement {
+    let mut drawn = labels.to_vec();
+    drawn.sort_unstable();
+    let mut rng = seed::generator(Purpose::Bootstrap, 0, labels.len() as u64);
+    for i in (1..drawn.len()).rev() {
+        drawn.swap(i, seed::below(rng.next_u64(), i as u64 + 1) as usize);
+    }
+    let runs: Vec<u32> = (0..labels.len() as u32).collect();
+    let agreement = between_restarts(&runs, &drawn);
+    let is_comparable = labels.iter().flatten().count() > 1;
+    Agreement { estimate: agreement.estimate.filter(|_| is_comparable), anytime_ci95: None, ..agreement }
+}
+
+fn between_restarts(restarts: &[u32], labels: &[Option<u32>]) -> Agreement {
     let low = PairCounts::of(labels, false);
     let high = PairCounts::of(labels, true);
     let ci95 = if low.n < 2 {
@@ -61,14 +83,15 @@ fn between_restarts(trials: &Trials, labels: &[Option<u32>]) -> Agreement {
         Ok([low.interval()[0], high.interval()[1]])
     };
     // pair k is restarts 2k and 2k + 1, whichever finished first
-    let pairs = trials.finished.windows(2).zip(labels.windows(2)).filter_map(|(pair, labels)| {
-        let named = pair[0].restart % 2 == 0 && pair[1].restart == pair[0].restart + 1;
+    let pairs = Pairs::of(restarts.windows(2).zip(labels.windows(2)).filter_map(|(pair, labels)| {
+        let named = pair[0] % 2 == 0 && pair[1] == pair[0] + 1;
         named.then_some([labels[0], labels[1]])
-    });
+    }));
     Agreement {
         estimate: low.rate(),
         ci95,
-        pairs_ci95: exact(pairs),
+        pairs_ci95: pairs.interval(clopper_pearson),
+        anytime_ci95: pairs.interval(sequences::share),
         units: low.n,
         evidence: Evidence::Restarts { low, high },
     }
@@ -101,29 +124,48 @@ fn within_starts(trials: &Trials, labels: &[Option<u32>]) -> Agreement {
             Some([*label, labels[second.ok()?]])
         },
     );
-    let pairs_ci95 = if units < FEWEST_STARTS { None } else { exact(pairs) };
+    let pairs_ci95 = if units < FEWEST_STARTS { None } else { Pairs::of(pairs).interval(clopper_pearson) };
     let estimate = (units > 0).then(|| mean(&low));
     let restarts_per_start = f64::from(trials.experiment.restarts) / f64::from(count);
     Agreement {
         estimate,
         ci95,
         pairs_ci95,
+        anytime_ci95: None,
         units: units as u64,
         evidence: Evidence::Starts { low, high, restarts_per_start },
     }
 }
 
-/// Clopper-Pearson on independent pairs; `None` without any.
-fn exact(pairs: impl Iterator<Item = [Option<u32>; 2]>) -> Option<[f64; 2]> {
-    let (mut n, mut agree, mut unknown) = (0, 0, 0);
-    for pair in pairs {
-        n += 1;
-        match pair {
-            [Some(a), Some(b)] => agree += u64::from(a == b),
-            _ => unknown += 1,
+/// Independent pairs of restarts, and how many of them agree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Pairs {
+    n: u64,
+    agree: u64,
+    /// Pairs of which a restart has no basin.
+    unknown: u64,
+}
+
+impl Pairs {
+    /// Counts `pairs`.
+    pub(crate) fn of(pairs: impl Iterator<Item = [Option<u32>; 2]>) -> Self {
+        let mut counts = Self::default();
+        for pair in pairs {
+            counts.n += 1;
+            match pair {
+                [Some(a), Some(b)] => counts.agree += u64::from(a == b),
+                _ => counts.unknown += 1,
+            }
         }
+        counts
     }
-    (n > 0).then(|| [clopper_pearson(agree, n)[0], clopper_pearson(agree + unknown, n)[1]])
+
+    /// The interval of their rate by `interval` of hits and number, the unknown pairs agreeing for the upper end only;
+    /// `None` without pairs.
+    pub(crate) fn interval(&self, interval: impl Fn(u64, u64) -> [f64; 2]) -> Option<[f64; 2]> {
+        let [low, high] = [self.agree, self.agree + self.unknown];
+        (self.n > 0).then(|| [interval(low, self.n)[0], interval(high, self.n)[1]])
+    }
 }
 
 fn mean(values: &[f64]) -> f64 {
@@ -277,9 +319,9 @@ mod tests {
         assert_eq!(PairCounts::of(&all_lost, true).rate(), Some(1.0));
         // an open pair counts against the lower end and for the upper end
         let pairs = [[Some(0), Some(0)], [Some(0), None], [None, None], [Some(0), Some(1)]];
-        let interval = exact(pairs.into_iter()).unwrap();
+        let interval = Pairs::of(pairs.into_iter()).interval(clopper_pearson).unwrap();
         assert_eq!(interval, [clopper_pearson(1, 4)[0], clopper_pearson(3, 4)[1]]);
-        assert_eq!(exact(std::iter::empty()), None);
+        assert_eq!(Pairs::of(std::iter::empty()).interval(clopper_pearson), None);
     }
 
     #[test]
@@ -321,8 +363,14 @@ mod tests {
     fn forecast_is_the_first_n_that_decides() {
         let counts = PairCounts::of(&labels(&[20]), false);
         let evidence = Evidence::Restarts { low: counts, high: counts };
-        let agreement =
-            Agreement { estimate: Some(1.0), ci95: Ok([0.69, 1.0]), pairs_ci95: None, units: 20, evidence };
+        let agreement = Agreement {
+            estimate: Some(1.0),
+            ci95: Ok([0.69, 1.0]),
+            pairs_ci95: None,
+            anytime_ci95: None,
+            units: 20,
+            evidence,
+        };
         // .025^(2/n) ≥ .8 from n = 33.06 on
         assert_eq!(agreement.restarts_needed(0.8, 0.5), Some(34));
         // lost trials that leave everything open: no number decides

@@ -93,7 +93,7 @@ fn cluster(points: &[Point], level: Level, spec: &SweepSpec) -> (Vec<u32>, Vec<b
 
 /// Numbers classes from 0: the largest first, among equals the one whose first point comes first. Points are
 /// sorted by experiment and restart, so that neither arrival nor the class's own name matters.
-fn number(classes: &[u32]) -> Vec<u32> {
+pub(crate) fn number(classes: &[u32]) -> Vec<u32> {
     let mut sizes: BTreeMap<u32, (usize, usize)> = BTreeMap::new();
     for (point, class) in classes.iter().enumerate() {
         sizes.entry(*class).or_insert((0, point)).0 += 1;

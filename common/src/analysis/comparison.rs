@@ -9,9 +9,10 @@ use rand::Rng;
 
 use super::agreement::{Agreement, FEWEST_STARTS, PairCounts};
 use super::basins::Basins;
+use super::bootstrap::{End, percentile};
 use super::intervals::bootstrap_tail;
 use super::report::{Comparison, Difference, Interval, LossDifference, Number, StartShare};
-use super::summary::{Best, summary};
+use super::summary::{Best, Design, Run, summary};
 use super::trials::Trials;
 use crate::limits;
 use crate::plan::{self, Unit};
@@ -167,11 +168,15 @@ fn loss_difference(sides: [&Side; 2], a: &Sample, b: &Sample, resampled: &Resamp
         side.trials.outcomes().map(|outcome| (outcome.restart, outcome.loss_train)).collect()
     };
     let (a_losses, b_losses) = (losses(sides[0]), losses(sides[1]));
-    let differences = a_losses
-        .iter()
-        .filter_map(|(restart, loss)| Some((sides[0].trials.start(*restart), loss - b_losses.get(restart)?)));
-    let by_start = plan::unit(experiments[0]) == Unit::Start;
-    let difference = summary(differences, by_start, Best::Smallest);
+    let differences = a_losses.iter().filter_map(|(restart, loss)| {
+        let value = loss - b_losses.get(restart)?;
+        Some(Run { start: sides[0].trials.start(*restart), order: 0, value })
+    });
+    let design = match plan::unit(experiments[0]) {
+        Unit::Start => Design::Starts,
+        Unit::Restart => Design::Independent,
+    };
+    let difference = summary(differences, design, Best::Smallest, None);
     LossDifference { estimate: difference.mean, ci95: difference.ci95, paired: true }
 }
 
@@ -364,24 +369,6 @@ impl Resampled {
     }
 }
 
-/// An end of an interval.
-#[derive(Clone, Copy)]
-enum End {
-    Low,
-    High,
-}
-
-/// The value that has the share `tail` of all values beyond it at that end; `None` without values.
-fn percentile(values: impl Iterator<Item = f64>, tail: f64, end: End) -> Option<f64> {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    let cut = (values.len() as f64 * tail) as usize;
-    match end {
-        End::Low => values.get(cut).copied(),
-        End::High => values.len().checked_sub(cut + 1).map(|i| values[i]),
-    }
-}
-
 fn numbers(ends: [f64; 2]) -> Interval {
     ends.map(Number)
 }
@@ -439,14 +426,5 @@ mod tests {
         assert_eq!(share(0.3, 0.3), Some(0.0));
         assert_eq!(share(1.0, 0.3), Some(1.0));
         assert_eq!(share(1.0, 1.0), None);
-    }
-
-    #[test]
-    fn percentiles_cut_their_tail_off_each_end() {
-        let values = || (0..2_000).map(f64::from);
-        assert_eq!(percentile(values(), 0.025, End::Low), Some(50.0));
-        assert_eq!(percentile(values(), 0.025, End::High), Some(1_949.0));
-        assert_eq!(percentile(values(), 0.0, End::High), Some(1_999.0));
-        assert_eq!(percentile([].into_iter(), 0.025, End::High), None);
     }
 }

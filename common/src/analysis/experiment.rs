@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use super::bootstrap::Resampling;
 use super::levels::level_report;
 use super::report::{ExperimentReport, Learned, Levels, Summary, TrainTest, TrainTestOptional};
-use super::summary::{Best, summary};
+use super::summary::{Best, Design, Run, summary};
 use super::trials::Trials;
 use super::verdict::{Evidence, stops_on_one_saddle, verdict};
 use super::words;
+use crate::limits;
 use crate::outcome::{Certificate, Outcome, StopReason};
 use crate::plan::{self, Unit};
 use crate::spec::{Experiment, Level};
@@ -16,6 +18,7 @@ use crate::spec::{Experiment, Level};
 pub(crate) fn experiment_report(evidence: &Evidence) -> ExperimentReport {
     let trials = evidence.trials;
     let experiment = trials.experiment;
+    let quantities = Quantities::of(evidence);
     let level = |level: Level| {
         level_report(trials, evidence.basins[level as usize], evidence.agreements[level as usize])
     };
@@ -32,16 +35,10 @@ pub(crate) fn experiment_report(evidence: &Evidence) -> ExperimentReport {
         stop_reasons: count(trials, StopReason::ALL, |outcome| Some(outcome.stop_reason), StopReason::name),
         certificates: count(trials, Certificate::ALL, Outcome::certificate, Certificate::name),
         one_saddle: stops_on_one_saddle(evidence),
-        loss: TrainTest {
-            train: summarise(trials, |outcome| outcome.loss_train, Best::Smallest),
-            test: optional(trials, |outcome| outcome.loss_test, Best::Smallest),
-        },
-        accuracy: TrainTestOptional {
-            train: optional(trials, |outcome| outcome.accuracy_train, Best::Largest),
-            test: optional(trials, |outcome| outcome.accuracy_test, Best::Largest),
-        },
+        loss: TrainTest { train: quantities.loss_train(), test: quantities.loss_test() },
+        accuracy: TrainTestOptional { train: quantities.accuracy_train(), test: quantities.accuracy_test() },
         learned: learned(trials),
-        steps: summarise(trials, |outcome| outcome.steps as f64, Best::Smallest),
+        steps: quantities.steps(),
         levels: Levels {
             bits: level(Level::Bits),
             raw: level(Level::Raw),
@@ -53,17 +50,82 @@ pub(crate) fn experiment_report(evidence: &Evidence) -> ExperimentReport {
     }
 }
 
-fn summarise(trials: &Trials, value: impl Fn(&Outcome) -> f64, best: Best) -> Summary {
-    let by_start = plan::unit(trials.experiment) == Unit::Start;
-    summary(trials.outcomes().map(|outcome| (trials.start(outcome.restart), value(outcome))), by_start, best)
+/// Summaries of the quantities of an experiment's outcomes, each with draws of its own.
+struct Quantities<'a> {
+    trials: &'a Trials<'a>,
+    seed: u64,
+    /// Of the first quantity.
+    stream: u64,
+    draws: u64,
 }
 
-/// `None` if no trial has the value.
-fn optional(trials: &Trials, value: impl Fn(&Outcome) -> Option<f64>, best: Best) -> Option<Summary> {
-    trials.outcomes().any(|outcome| value(outcome).is_some()).then(|| {
-        // trials without it are left out like values that are not finite
-        summarise(trials, |outcome| value(outcome).unwrap_or(f64::NAN), best)
-    })
+impl<'a> Quantities<'a> {
+    /// How many there are.
+    const COUNT: u64 = 5;
+
+    fn of(evidence: &'a Evidence) -> Self {
+        // streams of comparisons are below 2⁶³
+        let stream = 1 << 63 | evidence.index as u64 * Self::COUNT;
+        let experiments = evidence.spec.experiments.len() as u64;
+        let draws = limits::SUMMARY_DRAWS / (Self::COUNT * experiments);
+        Self { trials: evidence.trials, seed: evidence.spec.seed, stream, draws }
+    }
+
+    fn loss_train(&self) -> Summary {
+        self.summarise(0, |outcome| outcome.loss_train, Best::Smallest)
+    }
+
+    fn loss_test(&self) -> Option<Summary> {
+        self.optional(1, |outcome| outcome.loss_test, Best::Smallest)
+    }
+
+    fn accuracy_train(&self) -> Option<Summary> {
+        self.optional(2, |outcome| outcome.accuracy_train, Best::Largest)
+    }
+
+    fn accuracy_test(&self) -> Option<Summary> {
+        self.optional(3, |outcome| outcome.accuracy_test, Best::Largest)
+    }
+
+    fn steps(&self) -> Summary {
+        self.summarise(4, |outcome| outcome.steps as f64, Best::Smallest)
+    }
+
+    fn summarise(&self, quantity: u64, value: impl Fn(&Outcome) -> f64, best: Best) -> Summary {
+        let experiment = self.trials.experiment;
+        let runs = self.trials.outcomes().map(|outcome| {
+            let streams = plan::streams(experiment, outcome.restart);
+            Run { start: streams.init, order: streams.order, value: value(outcome) }
+        });
+        let resampling = Resampling { seed: self.seed, stream: self.stream + quantity, draws: self.draws };
+        summary(runs, design(experiment), best, Some(resampling))
+    }
+
+    /// `None` if no trial has the value.
+    fn optional(
+        &self,
+        quantity: u64,
+        value: impl Fn(&Outcome) -> Option<f64>,
+        best: Best,
+    ) -> Option<Summary> {
+        self.trials.outcomes().any(|outcome| value(outcome).is_some()).then(|| {
+            // trials without it are left out like values that are not finite
+            self.summarise(quantity, |outcome| value(outcome).unwrap_or(f64::NAN), best)
+        })
+    }
+}
+
+/// How the restarts of `experiment` share starts and orders.
+fn design(experiment: &Experiment) -> Design {
+    let order_alone = plan::order_matters(experiment)
+        && !plan::data_matters(experiment)
+        && !plan::perturb_matters(experiment);
+    match (plan::unit(experiment), order_alone, experiment.orders) {
+        (Unit::Restart, ..) => Design::Independent,
+        (Unit::Start, false, _) => Design::Starts,
+        (Unit::Start, true, None) => Design::Nested,
+        (Unit::Start, true, Some(_)) => Design::Crossed,
+    }
 }
 
 fn learned(trials: &Trials) -> Option<Learned> {

@@ -46,6 +46,24 @@ pub(crate) fn mean_t(mean: f64, sd: f64, n: usize) -> Option<[f64; 2]> {
     })
 }
 
+/// Welch's interval of the difference of two means, each with its mean, sd and number of values; `None` below 5 values
+/// of either.
+pub(crate) fn mean_welch(a: ((f64, f64), usize), b: ((f64, f64), usize)) -> Option<[f64; 2]> {
+    if a.1.min(b.1) < FEWEST_FOR_MEAN {
+        return None;
+    }
+    let squared_error = |((_, sd), n): ((f64, f64), usize)| sd * sd / n as f64;
+    let (from_a, from_b) = (squared_error(a), squared_error(b));
+    let both = from_a + from_b;
+    let difference = a.0.0 - b.0.0;
+    if both <= 0.0 {
+        return Some([difference; 2]);
+    }
+    let freedom = both * both / (from_a * from_a / (a.1 - 1) as f64 + from_b * from_b / (b.1 - 1) as f64);
+    let half_width = student_975(freedom) * both.sqrt();
+    Some([difference - half_width, difference + half_width])
+}
+
 /// What a percentile bootstrap over `n` ≥ 2 units cuts off each end for 95 %: less than 2.5 %, because resampling
 /// n units shows (n − 1)/n of their variance and knows no Student t (Hesterberg 2015, "expanded percentile").
 pub(crate) fn bootstrap_tail(n: usize) -> f64 {

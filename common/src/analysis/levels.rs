@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::agreement::Agreement;
+use super::agreement::{Agreement, agreement_of_runs};
 use super::basins::Basins;
+use super::census::{Census, census};
 use super::report::{Basin, LevelReport, Number, OtherBasins, SamePair};
 use super::summary::median;
 use super::trials::Trials;
@@ -14,31 +15,73 @@ use crate::outcome::Outcome;
 pub(crate) fn level_report(trials: &Trials, basins: &Basins, agreement: &Agreement) -> LevelReport {
     let n = trials.n();
     let listed = occupied(trials, basins);
+    let visits = listed.iter().map(|basin| basin.count);
+    let census = trials.are_independent().then(|| census(visits, n)).flatten();
+    assemble(n, listed, agreement, census, basins.ambiguous)
+}
+
+/// The report of independent runs from elsewhere that end in `labels`, basins numbered by
+/// [`basins::number`](super::basins::number).
+pub(crate) fn runs_report(labels: &[Option<u32>]) -> LevelReport {
+    let n = labels.len() as u64;
+    let mut members: BTreeMap<u32, (u64, u32)> = BTreeMap::new();
+    for (run, label) in (0..).zip(labels) {
+        if let Some(basin) = label {
+            members.entry(*basin).or_insert((0, run)).0 += 1;
+        }
+    }
+    let listed: Vec<Basin> = members
+        .into_iter()
+        .map(|(basin, (count, representative))| Basin {
+            basin,
+            count,
+            share: Number(count as f64 / n as f64),
+            loss_median: None,
+            certificate: None,
+            representative,
+        })
+        .collect();
+    let census = census(listed.iter().map(|basin| basin.count), n);
+    assemble(n, listed, &agreement_of_runs(labels), census, false)
+}
+
+/// `listed` are all basins, the most visited first.
+fn assemble(
+    n: u64,
+    mut listed: Vec<Basin>,
+    agreement: &Agreement,
+    census: Option<Census>,
+    ambiguous: bool,
+) -> LevelReport {
     let share = |count: u64| Number(count as f64 / n as f64);
-    let others = &listed[listed.len().min(limits::BASINS_PER_REPORT)..];
+    let basins_found = listed.len() as u64;
+    let largest_share = (n > 0).then(|| share(listed.first().map_or(0, |basin| basin.count)));
+    let others = listed.split_off(listed.len().min(limits::BASINS_PER_REPORT));
     let others_count = others.iter().map(|basin| basin.count).sum();
+    let census = census.as_ref();
     LevelReport {
         n,
-        basins_found: listed.len() as u64,
-        largest_share: (n > 0).then(|| share(listed.first().map_or(0, |basin| basin.count))),
+        basins_found,
+        largest_share,
         same_pair: SamePair {
             estimate: agreement.estimate.map(Number),
             ci95: agreement.ci95.as_ref().ok().map(|ends| ends.map(Number)),
             pairs_ci95: agreement.pairs_ci95.map(|ends| ends.map(Number)),
+            anytime_ci95: agreement.anytime_ci95.map(|ends| ends.map(Number)),
             units: agreement.units,
             reason: agreement.ci95.as_ref().err().cloned(),
         },
-        coverage: None,
-        chao1: None,
-        more_restarts_for: None,
-        rarefaction: None,
-        ambiguous: basins.ambiguous,
+        coverage: census.map(|census| census.coverage),
+        chao1: census.map(|census| census.chao1),
+        more_restarts_for: census.map(|census| census.more_restarts_for.clone()),
+        rarefaction: census.map(|census| census.rarefaction.clone()),
+        ambiguous,
         others: (!others.is_empty()).then(|| OtherBasins {
             basins: others.len() as u64,
             count: others_count,
             share: share(others_count),
         }),
-        basins: listed.into_iter().take(limits::BASINS_PER_REPORT).collect(),
+        basins: listed,
     }
 }
 
@@ -62,7 +105,7 @@ fn occupied(trials: &Trials, basins: &Basins) -> Vec<Basin> {
                 basin,
                 count: outcomes.len() as u64,
                 share: Number(outcomes.len() as f64 / n as f64),
-                loss_median: Number(median(&losses).unwrap_or(f64::NAN)),
+                loss_median: median(&losses).map(Number),
                 certificate: representative.certificate().map(|c| c.name().to_owned()),
                 representative: representative.restart,
             }

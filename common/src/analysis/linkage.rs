@@ -41,16 +41,18 @@ pub(crate) fn join_equal<K: Ord>(classes: &mut [u32], key: impl Fn(usize) -> K) 
 }
 
 /// Disjoint sets whose root is their smallest member.
-struct Sets {
+pub(crate) struct Sets {
     parents: Vec<u32>,
 }
 
 impl Sets {
-    fn new(n: usize) -> Self {
+    /// Each of `n` by itself.
+    pub(crate) fn new(n: usize) -> Self {
         Self { parents: (0..n as u32).collect() }
     }
 
-    fn root(&mut self, mut i: u32) -> u32 {
+    /// The smallest member of the set that holds `i`.
+    pub(crate) fn root(&mut self, mut i: u32) -> u32 {
         while self.parents[i as usize] != i {
             // halves the path
             self.parents[i as usize] = self.parents[self.parents[i as usize] as usize];
@@ -59,7 +61,8 @@ impl Sets {
         i
     }
 
-    fn join(&mut self, a: u32, b: u32) {
+    /// Makes one set of those that hold `a` and `b`.
+    pub(crate) fn join(&mut self, a: u32, b: u32) {
         let (a, b) = (self.root(a), self.root(b));
         self.parents[a.max(b) as usize] = a.min(b);
     }

@@ -4,19 +4,31 @@
 //! arrived. Nothing is dropped from a denominator in silence. Definitions, rules and simulated coverages are in
 //! `docs/report.md`.
 
+mod abundance;
 mod agreement;
 mod basins;
 mod betting;
+mod bootstrap;
+mod census;
+mod chao1;
 mod comparison;
 mod elementary;
 mod experiment;
 mod intervals;
 mod levels;
 mod linkage;
+pub mod outputs;
+mod paired;
+mod ranks;
 pub mod report;
+pub mod runs;
+pub mod sequences;
 mod special;
+pub mod stats;
+pub mod stopping;
 mod summary;
 mod trials;
+mod variance;
 mod verdict;
 mod warnings;
 pub mod words;
@@ -42,7 +54,7 @@ pub use report::Report;
 
 /// Version of everything that decides the bytes of a report apart from the outcomes. Raised whenever one of
 /// them changes; a stored report names the version it was made by.
-pub const ANALYSIS_VERSION: u32 = 1;
+pub const ANALYSIS_VERSION: u32 = 2;
 
 /// What the outcomes of a sweep say.
 #[derive(Debug, Clone, PartialEq)]
@@ -90,7 +102,7 @@ pub fn analyse(
         .enumerate()
         .map(|(e, trials)| {
             let (basins, agreements) = at(e);
-            experiment_report(&Evidence { spec, state, trials, basins, agreements })
+            experiment_report(&Evidence { spec, index: e, state, trials, basins, agreements })
         })
         .collect();
     let sides: Vec<Side> = trials

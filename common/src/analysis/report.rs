@@ -209,8 +209,44 @@ pub struct Summary {
     /// Student-t interval of the mean; where restarts share starts, of the mean over the starts' means. `null` below
     /// 5 values or starts.
     pub ci95: Option<Interval>,
+    /// Interval of the interquartile mean by resampling the same units; `null` below 5 of them, and where the report's
+    /// draws do not suffice.
+    pub iqm_ci95: Option<Interval>,
+    /// How the variance splits over starts and orders; `null` where restarts share no starts, and where more than the
+    /// order varies.
+    pub variance: Option<VarianceSplit>,
     /// Expected best of k restarts drawn without replacement, by k; never beyond n.
     pub best_of: BTreeMap<u32, Number>,
+}
+
+/// Variance of a quantity by its sources.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct VarianceSplit {
+    /// `crossed` (each start meets the same orders) or `nested` (each start has orders of its own).
+    pub design: String,
+    /// Starts.
+    pub starts: u64,
+    /// Orders; where nested, those of the start that has most.
+    pub orders: u64,
+    /// Between starts.
+    pub init: VariancePart,
+    /// Between orders; where nested, between the orders within a start.
+    pub order: VariancePart,
+    /// Where crossed, what neither explains: interaction of start and order, for training itself has no noise.
+    pub residual: Option<Number>,
+    /// Share of the start; where nested it is the intraclass correlation. `null` where nothing varies.
+    pub init_share: Option<Number>,
+    /// p-value of no difference between starts (F test).
+    pub p_init: Number,
+}
+
+/// An estimated part of a variance.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct VariancePart {
+    /// Never below 0.
+    pub estimate: Number,
+    /// As computed.
+    pub raw: Number,
 }
 
 /// The levels at which end points are compared.
@@ -237,20 +273,59 @@ pub struct LevelReport {
     pub largest_share: Option<Number>,
     /// Probability that two restarts end in one basin.
     pub same_pair: SamePair,
-    /// Later.
-    pub coverage: Later,
-    /// Later.
-    pub chao1: Later,
-    /// Later.
-    pub more_restarts_for: Later,
-    /// Later.
-    pub rarefaction: Later,
+    /// Probability that a further restart ends in a basin that was seen. This and the next three are `null` where
+    /// restarts share starts or orders, and below two restarts with a basin.
+    pub coverage: Option<Coverage>,
+    /// How many basins there are at least.
+    pub chao1: Option<Chao1>,
+    /// Further restarts until the expected coverage is 0.95 and 0.99; `null` where no basin was seen twice. Beyond
+    /// as many as were made it is no more than an order of magnitude.
+    pub more_restarts_for: Option<BTreeMap<String, Option<u64>>>,
+    /// Expected basins and coverage after fewer restarts, and after up to twice as many.
+    pub rarefaction: Option<Vec<RarefactionPoint>>,
     /// Whether the tolerance does not part the basins cleanly.
     pub ambiguous: bool,
     /// The largest basins, at most `limits::BASINS_PER_REPORT`.
     pub basins: Vec<Basin>,
     /// What is not listed; `null` if all are.
     pub others: Option<OtherBasins>,
+}
+
+/// Probability that a further restart ends in a basin that was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Coverage {
+    /// 1 − f₁/n, where f₁ basins were seen once.
+    pub good_turing: Number,
+    /// The estimate of Chao & Jost (2012); 0 where no basin was seen twice.
+    pub chao_jost: Number,
+    /// One-sided 95 % bound that holds whatever the basins' shares are (McAllester & Ortiz 2003): loose.
+    pub at_least: Number,
+    /// A basin of this share or more has been seen with 95 % confidence, one basin by itself.
+    pub share_surely_seen: Number,
+}
+
+/// How many basins there are at least.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Chao1 {
+    /// Bias-corrected Chao1: a lower bound, not an estimate of the number itself.
+    pub estimate: Number,
+    /// Log-normal interval of that bound; "inf" above where no basin was seen twice.
+    pub ci95: Interval,
+    /// Basins not seen, f₀: likewise a lower bound.
+    pub unseen: Number,
+}
+
+/// What is expected after a number of restarts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RarefactionPoint {
+    /// Restarts that end in a basin.
+    pub restarts: u64,
+    /// Expected basins among them.
+    pub basins: Number,
+    /// Expected coverage.
+    pub coverage: Number,
+    /// Whether these are more restarts than were made.
+    pub extrapolated: bool,
 }
 
 /// Probability that two restarts end in one basin.
@@ -262,6 +337,9 @@ pub struct SamePair {
     pub ci95: Option<Interval>,
     /// Exact Clopper-Pearson interval from disjoint pairs named beforehand.
     pub pairs_ci95: Option<Interval>,
+    /// Interval from the same pairs that stays valid however often one looks as restarts come in; `null` where
+    /// restarts share starts.
+    pub anytime_ci95: Option<Interval>,
     /// Units of replication counted (restarts, or starts with two or more restarts).
     pub units: u64,
     /// Why an interval is missing.
@@ -277,8 +355,8 @@ pub struct Basin {
     pub count: u64,
     /// The same as a share of n.
     pub share: Number,
-    /// Median loss of those trials, polished where they are.
-    pub loss_median: Number,
+    /// Median loss of those trials, polished where they are; `null` for runs from elsewhere.
+    pub loss_median: Option<Number>,
     /// Certificate of the representative; `null` where nothing is polished.
     pub certificate: Option<String>,
     /// The smallest restart that ends in it.

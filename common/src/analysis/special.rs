@@ -93,10 +93,14 @@ pub(crate) fn student_975(freedom: f64) -> f64 {
     (freedom * (1.0 - x) / x).sqrt()
 }
 
+/// The probability that Student's t with `freedom` ≥ 1 degrees of freedom lies above `t` ≥ 0.
+pub(crate) fn student_above(t: f64, freedom: f64) -> f64 {
+    0.5 * beta_regularised(freedom / (freedom + t * t), freedom / 2.0, 0.5)
+}
+
 /// The probability that a standard normal lies above `z` ≥ 0, to about 1e-7 (Student's t of 10⁷ degrees of freedom).
 pub(crate) fn normal_above(z: f64) -> f64 {
-    const FREEDOM: f64 = 1e7;
-    0.5 * beta_regularised(FREEDOM / (FREEDOM + z * z), FREEDOM / 2.0, 0.5)
+    student_above(z, 1e7)
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! The distribution of one quantity over restarts: mean, median, interquartile mean, interval, expected best.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::bootstrap::{Resampling, Strata};
 use super::intervals::mean_t;
-use super::report::{Number, Summary};
+use super::report::{Number, Summary, VarianceSplit};
+use super::variance;
 
 /// The k of the expected best of k restarts.
 const BEST_OF: [u32; 5] = [1, 5, 10, 50, 100];
@@ -60,38 +62,57 @@ fn best_of(sorted: &[f64], k: usize, best: Best) -> f64 {
     expected.clamp(sorted[0], sorted[n - 1])
 }
 
-/// Summary of the finite values among `values`, each with the start it belongs to where starts are shared.
+/// One run as a summary sees it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Run {
+    /// Its start.
+    pub(crate) start: u64,
+    /// Its data order.
+    pub(crate) order: u64,
+    /// Its value.
+    pub(crate) value: f64,
+}
+
+/// How runs share starts and orders: decides the unit of replication.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Design {
+    /// Each run is a unit.
+    Independent,
+    /// Each start is one; more than the order varies within it.
+    Starts,
+    /// Each start is one, with data orders of its own.
+    Nested,
+    /// Each start is one, and all meet the same data orders.
+    Crossed,
+}
+
+/// Summary of the finite values among those of `runs`. `resampling` is `None` where no interval of the interquartile
+/// mean is wanted.
 ///
-/// The interval of the mean takes what is replicated as its unit: the values, or the means of starts if
-/// `by_start`.
-pub(crate) fn summary(values: impl Iterator<Item = (u64, f64)>, by_start: bool, best: Best) -> Summary {
-    let finite: Vec<(u64, f64)> = values.filter(|(_, value)| value.is_finite()).collect();
-    let mut sorted: Vec<f64> = finite.iter().map(|(_, value)| *value).collect();
+/// Intervals take what is replicated as their unit: the values, or the starts where they are shared.
+pub(crate) fn summary(
+    runs: impl Iterator<Item = Run>,
+    design: Design,
+    best: Best,
+    resampling: Option<Resampling>,
+) -> Summary {
+    let finite: Vec<Run> = runs.filter(|run| run.value.is_finite()).collect();
+    let mut sorted: Vec<f64> = finite.iter().map(|run| run.value).collect();
     sorted.sort_by(f64::total_cmp);
     let n = sorted.len();
     if n == 0 {
-        let best_of = BTreeMap::new();
-        return Summary {
-            n: 0,
-            mean: None,
-            sd: None,
-            median: None,
-            iqm: None,
-            min: None,
-            max: None,
-            ci95: None,
-            best_of,
-        };
+        return nothing();
     }
     let (mean, sd) = mean_sd(&sorted);
-    let ci95 = if by_start {
+    let ci95 = if design == Design::Independent {
+        mean_t(mean, sd, n)
+    } else {
         let means = means_of_starts(&finite);
         let (centre, sd) = mean_sd(&means);
         mean_t(centre, sd, means.len())
-    } else {
-        mean_t(mean, sd, n)
     };
     let number = |value: f64| Some(Number(value));
+    let iqm_ci95 = resampling.and_then(|r| strata(&finite, design).interquartile_mean_interval(r));
     Summary {
         n: n as u64,
         mean: number(mean),
@@ -101,6 +122,8 @@ pub(crate) fn summary(values: impl Iterator<Item = (u64, f64)>, by_start: bool, 
         min: number(sorted[0]),
         max: number(sorted[n - 1]),
         ci95: ci95.map(|ends| ends.map(Number)),
+        iqm_ci95: iqm_ci95.map(|ends| ends.map(Number)),
+        variance: split(&finite, design),
         best_of: BEST_OF
             .into_iter()
             .filter(|k| *k as usize <= n)
@@ -109,11 +132,48 @@ pub(crate) fn summary(values: impl Iterator<Item = (u64, f64)>, by_start: bool, 
     }
 }
 
+fn nothing() -> Summary {
+    Summary {
+        n: 0,
+        mean: None,
+        sd: None,
+        median: None,
+        iqm: None,
+        min: None,
+        max: None,
+        ci95: None,
+        iqm_ci95: None,
+        variance: None,
+        best_of: BTreeMap::new(),
+    }
+}
+
+/// The values with the units to resample, numbered in their order.
+fn strata(runs: &[Run], design: Design) -> Strata {
+    if design == Design::Independent {
+        let mut sorted: Vec<f64> = runs.iter().map(|run| run.value).collect();
+        sorted.sort_by(f64::total_cmp);
+        return Strata::one(sorted.into_iter().zip(0..), runs.len());
+    }
+    let starts: BTreeSet<u64> = runs.iter().map(|run| run.start).collect();
+    let unit: BTreeMap<u64, usize> = starts.into_iter().zip(0..).collect();
+    Strata::one(runs.iter().map(|run| (run.value, unit[&run.start])), unit.len())
+}
+
+fn split(runs: &[Run], design: Design) -> Option<VarianceSplit> {
+    let cells = || runs.iter().map(|run| (run.start, run.order, run.value)).collect::<Vec<_>>();
+    match design {
+        Design::Independent | Design::Starts => None,
+        Design::Nested => variance::nested(&cells()),
+        Design::Crossed => variance::crossed(&cells()),
+    }
+}
+
 /// The mean of each start's values, sorted.
-fn means_of_starts(values: &[(u64, f64)]) -> Vec<f64> {
+fn means_of_starts(runs: &[Run]) -> Vec<f64> {
     let mut starts: BTreeMap<u64, Vec<f64>> = BTreeMap::new();
-    for (start, value) in values {
-        starts.entry(*start).or_default().push(*value);
+    for run in runs {
+        starts.entry(run.start).or_default().push(run.value);
     }
     let mut means: Vec<f64> = starts
         .into_values()
@@ -134,7 +194,12 @@ mod tests {
     const E3: [f64; 10] = [0.91, 0.85, 0.88, 0.93, 0.79, 0.95, 0.90, 0.87, 0.60, 0.92];
 
     fn plain(values: &[f64], best: Best) -> Summary {
-        summary(values.iter().map(|value| (0, *value)), false, best)
+        summary(
+            values.iter().map(|value| Run { start: 0, order: 0, value: *value }),
+            Design::Independent,
+            best,
+            None,
+        )
     }
 
     #[test]
@@ -187,11 +252,16 @@ mod tests {
     #[test]
     fn shared_starts_are_the_unit_of_the_interval() {
         // five starts of four equal restarts: twenty values, five units
-        let values = || (0..20_u64).map(|i| (i % 5, (i % 5) as f64));
-        let by_start = summary(values(), true, Best::Smallest);
-        let by_restart = summary(values(), false, Best::Smallest);
-        let width = |s: &Summary| s.ci95.map(|[low, high]| high.0 - low.0).unwrap();
-        assert!(width(&by_start) > 2.0 * width(&by_restart));
+        let runs = || (0..20_u64).map(|i| Run { start: i % 5, order: i / 5, value: (i % 5) as f64 });
+        let resampling = Some(Resampling { seed: 1, stream: 1, draws: 1_000_000 });
+        let by_start = summary(runs(), Design::Crossed, Best::Smallest, resampling);
+        let by_restart = summary(runs(), Design::Independent, Best::Smallest, resampling);
+        let width = |ends: Option<[Number; 2]>| ends.map(|[low, high]| high.0 - low.0).unwrap();
+        assert!(width(by_start.ci95) > 2.0 * width(by_restart.ci95));
+        assert!(width(by_start.iqm_ci95) > 1.5 * width(by_restart.iqm_ci95));
+        // all of the variance lies between starts
+        assert_eq!(by_start.variance.unwrap().init_share, Some(Number(1.0)));
+        assert_eq!(by_restart.variance, None);
         assert_eq!(by_start.mean, by_restart.mean);
     }
 }

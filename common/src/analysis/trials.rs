@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::outcome::{Certificate, Outcome, StopReason};
-use crate::plan;
+use crate::plan::{self, Unit};
 use crate::progress::ExperimentProgress;
 use crate::spec::{Experiment, Level, PolishMode};
 
@@ -82,6 +82,13 @@ impl<'a> Trials<'a> {
     /// The stored outcomes known not to end at a minimum: diverged, and uncertified where polish is on.
     pub(crate) fn without_minimum(&self) -> impl Iterator<Item = &'a Outcome> + '_ {
         self.outcomes().filter(|outcome| !self.may_enter(outcome, Level::Function))
+    }
+
+    /// Whether its restarts are independent draws, which the census needs: no two share a start or an order that the
+    /// experiment names beforehand. Restarts from the only start are: what is said is about that start.
+    pub(crate) fn are_independent(&self) -> bool {
+        let orders_shared = plan::order_matters(self.experiment) && self.experiment.orders.is_some();
+        plan::unit(self.experiment) == Unit::Restart && plan::can_vary(self.experiment) && !orders_shared
     }
 
     /// The start that `restart` shares with others.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::agreement::Agreement;
 use super::basins::Basins;
+use super::census::census;
 use super::report::{Verdict, VerdictKind};
 use super::trials::Trials;
 use super::warnings::warnings;
@@ -21,6 +22,8 @@ pub(crate) const NO_MINIMUM_ABOVE: f64 = 0.05;
 pub(crate) struct Evidence<'a> {
     /// The sweep.
     pub(crate) spec: &'a SweepSpec,
+    /// The experiment's place in it.
+    pub(crate) index: usize,
     /// Where it stands.
     pub(crate) state: SweepState,
     /// The experiment.
@@ -41,6 +44,16 @@ impl Evidence<'_> {
     pub(crate) fn basins_found(&self, level: Level) -> usize {
         let labels = &self.basins[level as usize].labels;
         labels.iter().flatten().collect::<std::collections::BTreeSet<_>>().len()
+    }
+
+    /// Coverage at the verdict's level, where restarts are independent.
+    pub(crate) fn coverage(&self) -> Option<f64> {
+        let mut visits: BTreeMap<u32, u64> = BTreeMap::new();
+        for basin in self.basins[self.level() as usize].labels.iter().flatten() {
+            *visits.entry(*basin).or_insert(0) += 1;
+        }
+        let census = census(visits.into_values(), self.trials.n()).filter(|_| self.trials.are_independent());
+        census.map(|census| census.coverage.chao_jost.0)
     }
 
     /// The stored outcomes known not to end at a minimum.

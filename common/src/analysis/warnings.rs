@@ -1,7 +1,8 @@
 //! Where a design or its data prove less than they seem to, in sentences.
 
+use super::census::COVERAGE_LOW_BELOW;
 use super::verdict::Evidence;
-use super::words::counted;
+use super::words::{counted, percent};
 use crate::outcome::StopReason;
 use crate::plan::{self, Unit};
 use crate::progress::SweepState;
@@ -154,6 +155,12 @@ fn levels(evidence: &Evidence, warnings: &mut Vec<String>) {
     if plan::unit(trials.experiment) == Unit::Restart && found > 2 && found == n {
         warnings.push(format!(
             "all {n} end points differ at level {}: there is no telling how many more there are",
+            level.name()
+        ));
+    } else if let Some(coverage) = evidence.coverage().filter(|coverage| *coverage < COVERAGE_LOW_BELOW) {
+        warnings.push(format!(
+            "about {} % of restarts end where none of these did at level {}: the census has seen the lesser part",
+            percent(1.0 - coverage),
             level.name()
         ));
     }

@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng};
 use super::fixtures::{INIT_ORDER, ORDER, ended, experiment, id, outcome, sweep};
 use crate::analysis::agreement::agreement;
 use crate::analysis::analyse;
+use crate::analysis::census::census;
 use crate::analysis::trials::{Finished, Trials};
 use crate::progress::{ExperimentProgress, SweepState};
 use crate::spec::Experiment;
@@ -127,4 +128,55 @@ fn start_share_intervals_cover_their_share() {
     println!("start share {truth:.4}: {:.1} % of {SETS} intervals hold it", 100.0 * coverage);
     // 93.6 % of 1,500 sets; one standard error of 300 is 1.4 %
     assert!(coverage >= 0.90, "{coverage}");
+}
+
+/// The census of `n` restarts over basins of known shares. Chao1 is a lower bound: its interval's lower end must not
+/// exceed the number there is; how often the whole interval holds it is printed, and said in docs/statistics.md.
+#[test]
+fn census_bounds_hold_and_its_coverage_is_near_the_truth() {
+    const SETS: u64 = 1_000;
+    println!(
+        "{:<24} {:>8} {:>10} {:>10} {:>12} {:>14}",
+        "restarts, shares", "low end", "interval", "at least", "surely seen", "coverage, off"
+    );
+    let zipf = |basins: u32| -> Vec<f64> {
+        let total: f64 = (1..=basins).map(|rank| 1.0 / f64::from(rank)).sum();
+        (1..=basins).map(|rank| 1.0 / f64::from(rank) / total).collect()
+    };
+    for (name, shares) in [("ten equal", vec![0.1; 10]), ("1/rank, 20", zipf(20)), ("1/rank, 200", zipf(200))]
+    {
+        for n in [64, 240] {
+            let basins = shares.len() as f64;
+            let (mut low, mut whole, mut at_least, mut surely, mut off) = (0_u64, 0_u64, 0_u64, 0_u64, 0.0);
+            for set in 0..SETS {
+                let mut rng = ChaCha8Rng::seed_from_u64(1_000 * n + set);
+                let mut visits = vec![0_u64; shares.len()];
+                (0..n).for_each(|_| visits[pick(&mut rng, &shares) as usize] += 1);
+                let census = census(visits.iter().copied(), n).unwrap();
+                let seen: f64 =
+                    shares.iter().zip(&visits).filter(|(_, v)| **v > 0).map(|(share, _)| share).sum();
+                let [from, to] = census.chao1.ci95.map(|end| end.0);
+                low += u64::from(from <= basins);
+                whole += u64::from(from <= basins && basins <= to);
+                at_least += u64::from(seen >= census.coverage.at_least.0);
+                // one basin by itself: the rarest that must have been seen
+                let least = census.coverage.share_surely_seen.0;
+                let common = shares.iter().position(|share| *share < least).unwrap_or(shares.len()) - 1;
+                surely += u64::from(visits[common] > 0);
+                off += census.coverage.chao_jost.0 - seen;
+            }
+            let [low, whole, at_least, surely] =
+                [low, whole, at_least, surely].map(|held| held as f64 / SETS as f64);
+            let off = off / SETS as f64;
+            let name = format!("{n}, {name}");
+            println!(
+                "{name:<24} {:>7.1}% {:>9.1}% {:>9.1}% {:>11.1}% {off:>14.4}",
+                100.0 * low,
+                100.0 * whole,
+                100.0 * at_least,
+                100.0 * surely
+            );
+            assert!(low >= 0.93 && at_least >= 0.95 && surely >= 0.93 && off.abs() < 0.01, "{name}");
+        }
+    }
 }
