@@ -74,9 +74,14 @@ pub fn perturb_matters(experiment: &Experiment) -> bool {
     experiment.vary.perturb && experiment.init.perturb > 0.0
 }
 
-/// Whether `init` varies and the scheme draws.
+/// Whether `init` varies and the start draws.
 pub(crate) fn init_matters(experiment: &Experiment) -> bool {
-    experiment.vary.init && experiment.init.is_random()
+    experiment.vary.init && start_is_random(experiment)
+}
+
+/// Whether a start depends on the `init` stream.
+pub(crate) fn start_is_random(experiment: &Experiment) -> bool {
+    experiment.init.is_random() || experiment.network.draws_signs()
 }
 
 /// Whether `order` varies, batches are shuffled and smaller than the data, and the orders part before training ends.
@@ -106,6 +111,7 @@ pub fn data_matters(experiment: &Experiment) -> bool {
         DataSource::Xor { .. }
         | DataSource::Parity { .. }
         | DataSource::TwoSpirals
+        | DataSource::TeacherPopulation { .. }
         | DataSource::Digits
         | DataSource::Iris
         | DataSource::Wine
@@ -120,7 +126,8 @@ pub fn trials(spec: &SweepSpec) -> u64 {
     spec.experiments.iter().map(|experiment| u64::from(experiment.restarts)).sum()
 }
 
-/// Rows of `data` before the split; `None` for a user's file, whose content decides.
+/// Rows of `data` before the split; `None` for a user's file, whose content decides. Of `teacher_population` the
+/// teacher's units.
 pub fn rows(data: &Data) -> Option<u64> {
     match data.source {
         DataSource::Xor { .. } => Some(4),
@@ -130,6 +137,7 @@ pub fn rows(data: &Data) -> Option<u64> {
         | DataSource::NoisyXor { samples, .. }
         | DataSource::TeacherStudent { samples, .. }
         | DataSource::SphereRandom { samples, .. } => Some(samples.into()),
+        DataSource::TeacherPopulation { teacher_units } => Some(teacher_units.into()),
         DataSource::Parity { dims, .. } => 1_u64.checked_shl(dims),
         DataSource::TwoSpirals => Some(194),
         DataSource::Wine => Some(178),
@@ -320,7 +328,8 @@ vary = ["order"]
     fn experiments_compare_where_their_sketches_mean_the_same() {
         let mut spec = spec_with(&[]);
         let mut other = spec.experiments[0].clone();
-        other.network.layers[1] = 7;
+        let Network::Mlp(mlp) = &mut other.network else { unreachable!() };
+        mlp.layers[1] = 7;
         let mut apart = spec.experiments[0].clone();
         apart.data.standardize = true;
         let again = spec.experiments[0].clone();

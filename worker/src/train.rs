@@ -1,14 +1,18 @@
 //! One trial from start to outcome: pure, no clock, no global generator.
 
+mod axis;
 mod descent;
+mod memory;
 mod pod;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use ndarray::Array2;
 use seedsweep_common::digest::Digest;
 use seedsweep_common::fingerprint::{ParameterDigest, SKETCH_LENGTH};
 use seedsweep_common::id::ExperimentIndex;
@@ -16,28 +20,27 @@ use seedsweep_common::init::Scheme;
 use seedsweep_common::outcome::{Outcome, StopReason};
 use seedsweep_common::range::RestartRange;
 use seedsweep_common::spec::{
-    Attachment, Batch, DataSource, Experiment, Loss, PolishMode, Precision, SweepSpec, Target,
+    Attachment, Batch, DataSource, Experiment, Loss, PolishMode, Precision, SweepSpec, Target, Train,
 };
 use seedsweep_common::{limits, plan};
 
 use crate::minima::{self, Probes, Problem};
-use crate::nn;
 use crate::nn::data::{self, DataError, Dataset, Files, Labels, Rows, npy};
 use crate::nn::init::{self, StartError, StartStreams, safetensors};
 use crate::nn::lane::{Lane, Lanes, Level, Precise};
-use crate::nn::network::{self, Network, Pass, SquaredNorm, Workspace};
+use crate::nn::network::{self, Network};
 use crate::nn::order::Order;
 use crate::nn::scalar::Scalar;
-use descent::{Cancelled, Descent, Stopped, look};
+pub use axis::Axis;
+use descent::{Cancelled, Stopped};
+use memory::Slot;
 
 /// Largest product of parameters and training rows at which `polish = "auto"` polishes: a step costs about as much
 /// as an epoch, and there may be thousands.
 const AUTO_POLISH_WORK: u64 = 200_000;
 
-/// Largest network that trains in restart lanes: beyond it a pod's parameters, gradient and moments leave the cache.
-const MOST_RESTART_LANE_PARAMETERS: usize = 5_000;
-/// A pod takes about as long as this many trials alone, however few of its lanes are filled.
-const FEWEST_SIDE_BY_SIDE: u32 = 3;
+/// Parameters hashed at once.
+const DIGEST_VALUES: usize = 4_096;
 
 /// An experiment with its data built, shared by all slots.
 #[derive(Debug)]
@@ -48,14 +51,18 @@ pub struct Prepared {
     network: Network,
     /// The data of `data` stream 0: of every restart, unless `data` varies.
     dataset: Dataset,
+    /// The same in the training precision.
+    rounded: Rounded,
     /// Common to all restarts, so that their sketches compare even where `data` varies.
     probes: Probes,
     /// Values of the start file; empty without one.
     start: Vec<f64>,
     /// Content of the data files by digest, where restarts split them anew; empty elsewhere.
     files: HashMap<Digest, Arc<[u8]>>,
-    /// What trials side by side run on.
+    /// What trials run on.
     lanes: Lanes,
+    /// What shares a register, where it is not to be chosen.
+    forced_axis: Option<Axis>,
 }
 
 /// Why an experiment cannot be trained.
@@ -147,11 +154,13 @@ impl Prepared {
             experiment: experiment.clone(),
             seed: spec.seed,
             precision: spec.precision,
+            rounded: Rounded::new(spec.precision, &dataset),
             network,
             dataset,
             start: Vec::new(),
             files: HashMap::new(),
             lanes: Lanes::detect(),
+            forced_axis: None,
         }
     }
 
@@ -178,23 +187,64 @@ impl Prepared {
             let Experiment { data, network, train, .. } = &self.experiment;
             let files = |digest| self.files.get(&digest).cloned();
             let dataset = data::load(data, network, train.loss, self.seed, stream, &files)?;
-            return self.replay_on(&dataset, restart, cancelled);
+            let rounded = Rounded::new(self.precision, &dataset);
+            return self.replay_on(&dataset, &rounded, restart, cancelled);
         }
-        self.replay_on(&self.dataset, restart, cancelled)
+        self.replay_on(&self.dataset, &self.rounded, restart, cancelled)
+    }
+
+    /// Restarts that fill a register.
+    fn lane_count(&self) -> u32 {
+        let count = match (self.lanes.level(), self.precision) {
+            (Level::Baseline, _) => 1,
+            (Level::Avx2, Precision::F32) => <f32 as Precise>::Avx2::WIDTH,
+            (Level::Avx2, Precision::F64) => <f64 as Precise>::Avx2::WIDTH,
+            (Level::Avx512, Precision::F32) => <f32 as Precise>::Avx512::WIDTH,
+            (Level::Avx512, Precision::F64) => <f64 as Precise>::Avx512::WIDTH,
+        };
+        count as u32
+    }
+
+    /// What shares a register where `trials` restarts train together.
+    pub fn axis(&self, trials: u32) -> Axis {
+        let lanes = self.lane_count();
+        let can_share = lanes > 1
+            && trials <= lanes
+            && !plan::data_matters(&self.experiment);
+        match self.forced_axis {
+            _ if !can_share => Axis::Unit,
+            Some(axis) => axis,
+            None => axis::choose(&self.network, trials, lanes),
+        }
     }
 
     /// How many trials run side by side at most; 1 where each runs alone.
     fn pod_width(&self) -> u32 {
-        let alone = plan::data_matters(&self.experiment)
-            || !nn::pod::supports(&self.network)
-            || self.network.parameter_count() > MOST_RESTART_LANE_PARAMETERS;
-        match (alone, self.lanes.level(), self.precision) {
-            (true, ..) | (_, Level::Baseline, _) => 1,
-            (_, Level::Avx2, Precision::F32) => <f32 as Precise>::Avx2::WIDTH as u32,
-            (_, Level::Avx2, Precision::F64) => <f64 as Precise>::Avx2::WIDTH as u32,
-            (_, Level::Avx512, Precision::F32) => <f32 as Precise>::Avx512::WIDTH as u32,
-            (_, Level::Avx512, Precision::F64) => <f64 as Precise>::Avx512::WIDTH as u32,
+        match self.axis(self.lane_count()) {
+            Axis::Restart => self.lane_count(),
+            Axis::Unit => 1,
         }
+    }
+
+    /// Bytes that a slot takes while it trains: parameters, gradient, moments, values and rows of a pod, or of one
+    /// network; or those of the f64 gradient norm at the end, where these are more. The data, which all slots share,
+    /// and the polish are not counted.
+    pub fn slot_bytes(&self) -> u64 {
+        let train = &self.experiment.train;
+        let rows = self.dataset.train.features.nrows();
+        let slot = Slot {
+            network: &self.network,
+            optimizer: &train.optimizer,
+            axis: self.axis(self.lane_count()),
+            rows,
+            batch: match train.batch {
+                Batch::Full => rows,
+                Batch::Size(size) => size as usize,
+            },
+            own_rows: plan::order_matters(&self.experiment),
+            has_rules: descent::has_rules(&train.stop),
+        };
+        slot.bytes(self.precision, self.lanes.level()) as u64
     }
 
     /// `restarts` in pods, ascending.
@@ -213,16 +263,13 @@ impl Prepared {
         cancelled: &AtomicBool,
         emit: &mut dyn FnMut(Outcome),
     ) -> Result<(), TrainError> {
-        if restarts.count() < FEWEST_SIDE_BY_SIDE || restarts.count() > self.pod_width() {
+        if self.axis(restarts.count()) == Axis::Unit {
             for restart in restarts.iter() {
                 emit(self.train(restart, cancelled)?);
             }
             return Ok(());
         }
-        let trained = match self.precision {
-            Precision::F32 => self.descend_together::<f32>(restarts, cancelled)?,
-            Precision::F64 => self.descend_together::<f64>(restarts, cancelled)?,
-        };
+        let trained = self.descend_all(restarts, cancelled)?;
         for (restart, trained) in restarts.iter().zip(trained) {
             emit(self.finish(&self.dataset, restart, trained, cancelled)?);
         }
@@ -238,10 +285,7 @@ impl Prepared {
     ) -> Result<Vec<ParameterDigest>, TrainError> {
         let mut digests = Vec::with_capacity(restarts.count() as usize);
         for pod in self.pods(restarts) {
-            let trained = match self.precision {
-                Precision::F32 => self.descend_side_by_side::<f32>(pod, cancelled)?,
-                Precision::F64 => self.descend_side_by_side::<f64>(pod, cancelled)?,
-            };
+            let trained = self.descend_all(pod, cancelled)?;
             digests.extend(trained.iter().map(|trained| digest(self.precision, &trained.theta)));
         }
         Ok(digests)
@@ -252,40 +296,32 @@ impl Prepared {
         self.lanes = lanes;
     }
 
-    /// As [`Prepared::descend`], for a pod: side by side where that pays, else one after the other.
-    fn descend_side_by_side<S: Precise>(
-        &self,
-        pod: RestartRange,
-        cancelled: &AtomicBool,
-    ) -> Result<Vec<Trained>, Cancelled> {
-        if pod.count() < FEWEST_SIDE_BY_SIDE {
-            return pod.iter().map(|restart| self.descend::<S>(&self.dataset, restart, cancelled)).collect();
-        }
-        self.descend_together::<S>(pod, cancelled)
+    /// Lets exactly this share a register wherever trials can: for tests and measurements. No outcome depends on it.
+    pub fn force_axis(&mut self, axis: Axis) {
+        self.forced_axis = Some(axis);
     }
 
-    /// As [`Prepared::descend`], many trials at once.
+    /// As [`Prepared::descend`], for a pod: side by side where that pays, else one after the other.
+    fn descend_all(&self, pod: RestartRange, cancelled: &AtomicBool) -> Result<Vec<Trained>, Cancelled> {
+        if self.axis(pod.count()) == Axis::Unit {
+            return pod.iter().map(|restart| self.descend(&self.rounded, restart, cancelled)).collect();
+        }
+        match &self.rounded {
+            Rounded::Single(rows) => self.descend_together(rows, pod, cancelled),
+            Rounded::Double(rows) => self.descend_together(rows, pod, cancelled),
+        }
+    }
+
+    /// Many trials at once, in restart lanes.
     fn descend_together<S: Precise>(
         &self,
+        rows: &Sides<S>,
         restarts: RestartRange,
         cancelled: &AtomicBool,
     ) -> Result<Vec<Trained>, Cancelled> {
-        let rows = RoundedRows::<S>::new(&self.dataset.train);
-        let test = RoundedRows::<S>::new(&self.dataset.test);
-        let common = pod::Common {
-            network: &self.network,
-            train: &self.experiment.train,
-            rows: rows.as_batch(),
-            test: test.as_batch(),
-            labels: self.dataset.labels,
-            lanes: self.lanes,
-            cancelled,
-        };
+        let common = self.common(rows, cancelled);
         let starts: Vec<Vec<S>> = restarts.iter().map(|restart| self.start_of(restart)).collect();
-        let order = |restart| {
-            let stream = plan::streams(&self.experiment, restart).order;
-            self.order(self.dataset.train.features.nrows(), stream)
-        };
+        let order = |restart| self.order(rows.count, plan::streams(&self.experiment, restart).order);
         let orders = match plan::order_matters(&self.experiment) {
             true => pod::Orders::Own(restarts.iter().map(order).collect()),
             false => pod::Orders::Same(Box::new(order(restarts.start()))),
@@ -308,13 +344,11 @@ impl Prepared {
     fn replay_on(
         &self,
         dataset: &Dataset,
+        rounded: &Rounded,
         restart: u32,
         cancelled: &AtomicBool,
     ) -> Result<Replay, TrainError> {
-        let trained = match self.precision {
-            Precision::F32 => self.descend::<f32>(dataset, restart, cancelled)?,
-            Precision::F64 => self.descend::<f64>(dataset, restart, cancelled)?,
-        };
+        let trained = self.descend(rounded, restart, cancelled)?;
         let parameters = safetensors::write(&self.network, &trained.theta, self.precision);
         Ok(Replay { outcome: self.finish(dataset, restart, trained, cancelled)?, parameters })
     }
@@ -359,34 +393,45 @@ impl Prepared {
     }
 
     /// Start, updates, stop and what the network scores there, in the training precision.
-    fn descend<S: Scalar>(
+    fn descend(&self, rounded: &Rounded, restart: u32, cancelled: &AtomicBool) -> Result<Trained, Cancelled> {
+        match rounded {
+            Rounded::Single(rows) => self.descend_alone(rows, restart, cancelled),
+            Rounded::Double(rows) => self.descend_alone(rows, restart, cancelled),
+        }
+    }
+
+    /// One trial, in unit lanes; a sum of relus has none, and is a pod of one.
+    fn descend_alone<S: Precise>(
         &self,
-        dataset: &Dataset,
+        rows: &Sides<S>,
         restart: u32,
         cancelled: &AtomicBool,
     ) -> Result<Trained, Cancelled> {
-        let streams = plan::streams(&self.experiment, restart);
-        let settings = &self.experiment.train;
-        let rows = RoundedRows::<S>::new(&dataset.train);
+        let common = self.common(rows, cancelled);
         let start = self.start_of(restart);
-        let order = self.order(dataset.train.features.nrows(), streams.order);
-        let mut descent = Descent::new(&self.network, settings, rows.as_batch(), start, cancelled);
-        let mut stopped = descent.run(order)?;
-        let theta = descent.theta;
-
-        let evaluation = Evaluation { network: &self.network, loss: settings.loss, cancelled };
-        let train = evaluation.score(&theta, &rows.as_batch(), settings.l2, dataset.labels)?;
-        let test = match dataset.test.features.nrows() {
-            0 => None,
-            _ => {
-                let rows = RoundedRows::<S>::new(&dataset.test);
-                Some(evaluation.score(&theta, &rows.as_batch(), 0.0, dataset.labels)?)
-            }
-        };
-        if !train.loss.is_finite() {
-            stopped.reason = StopReason::Diverged;
+        let order = self.order(rows.count, plan::streams(&self.experiment, restart).order);
+        if self.network.sum().is_some() {
+            let mut trained = pod::train::<S>(&common, &[start], pod::Orders::Same(Box::new(order)))?;
+            return trained.pop().ok_or(Cancelled);
         }
-        Ok(Trained { stopped, theta: theta.into_iter().map(S::to_f64).collect(), train, test })
+        match self.lanes.level() {
+            Level::Baseline => descent::train::<S>(&common, &start, order),
+            Level::Avx2 => descent::train::<S::Avx2>(&common, &start, order),
+            Level::Avx512 => descent::train::<S::Avx512>(&common, &start, order),
+        }
+    }
+
+    /// What trials on the same rows have in common.
+    fn common<'a, S>(&'a self, rows: &'a Sides<S>, cancelled: &'a AtomicBool) -> pod::Common<'a, S> {
+        pod::Common {
+            network: &self.network,
+            train: &self.experiment.train,
+            rows: rows.train.as_batch(),
+            test: rows.test.as_batch(),
+            labels: self.dataset.labels,
+            lanes: self.lanes,
+            cancelled,
+        }
     }
 
     /// In which order the batches of a trial take `rows` rows.
@@ -401,17 +446,18 @@ impl Prepared {
 
     /// Euclidean norm of the full-batch gradient at `theta`, in f64.
     fn grad_norm(&self, dataset: &Dataset, theta: &[f64], cancelled: &AtomicBool) -> Result<f64, Cancelled> {
-        let rows = RoundedRows::<f64>::new(&dataset.train);
-        let batch = rows.as_batch();
-        let mut workspace = self.network.workspace();
-        let mut gradient = vec![0.0; theta.len()];
-        let lanes = workspace.lanes();
-        let mut pass = Pass::new(&self.network, theta, &batch, self.experiment.train.loss, &mut workspace);
-        while pass.add_piece(false, Some(&mut gradient)) {
-            look(cancelled)?;
+        let (features, targets) = (row_major(&dataset.train.features), row_major(&dataset.train.targets));
+        let rows = network::Batch { features: &features[..], targets: &targets[..] };
+        let Train { loss, l2, .. } = self.experiment.train;
+        if self.network.sum().is_some() {
+            return pod::gradient_norm(&self.network, loss, l2, theta, rows, cancelled);
         }
-        pass.finish_gradient(self.experiment.train.l2, &mut gradient);
-        Ok(lanes.run(SquaredNorm { values: &gradient }).sqrt())
+        let norm = match self.lanes.level() {
+            Level::Baseline => descent::gradient_norm::<f64>,
+            Level::Avx2 => descent::gradient_norm::<<f64 as Precise>::Avx2>,
+            Level::Avx512 => descent::gradient_norm::<<f64 as Precise>::Avx512>,
+        };
+        norm(&self.network, loss, l2, theta, rows, cancelled)
     }
 
     fn polish_budget(&self, dataset: &Dataset) -> Option<u32> {
@@ -468,7 +514,42 @@ struct Score {
     accuracy: Option<f64>,
 }
 
-/// Rows in the training precision, each value rounded once.
+/// A data set in the training precision, each value rounded once.
+#[derive(Debug)]
+enum Rounded {
+    Single(Sides<f32>),
+    Double(Sides<f64>),
+}
+
+impl Rounded {
+    fn new(precision: Precision, dataset: &Dataset) -> Self {
+        match precision {
+            Precision::F32 => Self::Single(Sides::new(dataset)),
+            Precision::F64 => Self::Double(Sides::new(dataset)),
+        }
+    }
+}
+
+/// Rows to train and to test on.
+#[derive(Debug)]
+struct Sides<S> {
+    train: RoundedRows<S>,
+    test: RoundedRows<S>,
+    /// Rows to train on.
+    count: usize,
+}
+
+impl<S: Scalar> Sides<S> {
+    fn new(dataset: &Dataset) -> Self {
+        Self {
+            train: RoundedRows::new(&dataset.train),
+            test: RoundedRows::new(&dataset.test),
+            count: dataset.train.features.nrows(),
+        }
+    }
+}
+
+#[derive(Debug)]
 struct RoundedRows<S> {
     features: Vec<S>,
     targets: Vec<S>,
@@ -481,45 +562,16 @@ impl<S: Scalar> RoundedRows<S> {
             targets: rows.targets.iter().map(|&value| S::from_f64(value)).collect(),
         }
     }
+}
 
+impl<S> RoundedRows<S> {
     fn as_batch(&self) -> network::Batch<'_, S> {
         network::Batch { features: &self.features, targets: &self.targets }
     }
 }
 
-struct Evaluation<'a> {
-    network: &'a Network,
-    loss: Loss,
-    cancelled: &'a AtomicBool,
-}
-
-impl Evaluation<'_> {
-    /// Mean loss with `l2` and share of rows classified right.
-    fn score<S: Scalar>(
-        &self,
-        theta: &[S],
-        rows: &network::Batch<'_, S>,
-        l2: f64,
-        labels: Labels,
-    ) -> Result<Score, Cancelled> {
-        let width = self.network.output_width();
-        let mut workspace: Workspace<S> = self.network.workspace();
-        let mut pass = Pass::new(self.network, theta, rows, self.loss, &mut workspace);
-        let mut right = 0_usize;
-        loop {
-            let more = pass.add_piece(true, None);
-            let (outputs, targets) = pass.last_piece();
-            let pairs = outputs.chunks_exact(width).zip(targets.chunks_exact(width));
-            right += pairs.filter(|(f, y)| is_right(labels, self.loss, f, y)).count();
-            look(self.cancelled)?;
-            if !more {
-                break;
-            }
-        }
-        let count = rows.targets.len() / width;
-        let accuracy = (labels != Labels::Regression).then(|| right as f64 / count as f64);
-        Ok(Score { loss: pass.finish_loss(l2).to_f64(), accuracy })
-    }
+fn row_major(table: &Array2<f64>) -> Cow<'_, [f64]> {
+    table.as_slice().map_or_else(|| Cow::Owned(table.iter().copied().collect()), Cow::Borrowed)
 }
 
 /// Whether a row's outputs name the class of its targets: the largest output (the first of equal ones), or the side
@@ -550,13 +602,21 @@ fn largest<S: Scalar>(values: &[S]) -> usize {
 /// because its sign and payload differ between machines.
 fn digest(precision: Precision, theta: &[f64]) -> ParameterDigest {
     let mut hasher = blake3::Hasher::new();
-    for &value in theta {
+    let mut bytes = Vec::new();
+    // in pieces long enough to be hashed in vector registers
+    for values in theta.chunks(DIGEST_VALUES) {
+        bytes.clear();
         match precision {
-            Precision::F32 if value.is_nan() => hasher.update(&f32::NAN.to_le_bytes()),
-            Precision::F64 if value.is_nan() => hasher.update(&f64::NAN.to_le_bytes()),
-            Precision::F32 => hasher.update(&(value as f32).to_le_bytes()),
-            Precision::F64 => hasher.update(&value.to_le_bytes()),
-        };
+            Precision::F32 => bytes.extend(values.iter().flat_map(|&value| {
+                let value = if value.is_nan() { f32::NAN } else { value as f32 };
+                value.to_le_bytes()
+            })),
+            Precision::F64 => bytes.extend(values.iter().flat_map(|&value| {
+                let value = if value.is_nan() { f64::NAN } else { value };
+                value.to_le_bytes()
+            })),
+        }
+        hasher.update(&bytes);
     }
     let mut digest = ParameterDigest::default();
     hasher.finalize_xof().fill(&mut digest);

@@ -55,11 +55,11 @@ pub(crate) fn demo_report() -> Report {
 fn experiment(name: &str, scheme: Scheme, vary: VarySet, starts: Option<u32>, restarts: u32) -> Experiment {
     Experiment {
         name: Name::new(name).unwrap(),
-        network: Network {
+        network: Network::Mlp(Mlp {
             layers: vec![2, 2, 1],
             activation: Activation::Tanh,
             output_activation: Activation::Identity,
-        },
+        }),
         data: Data {
             source: DataSource::Xor { encoding: XorEncoding::Signed },
             test_fraction: 0.0,

@@ -52,7 +52,7 @@ fn row(sweep: &SweepFile, experiment: &Experiment, plan: ExperimentSummary) -> R
     let rows = data::load(&experiment.data, &experiment.network, loss, sweep.spec.seed, 0, &content)
         .map_err(|error| CliError::caused(Kind::Spec, format!("experiment `{}`", experiment.name), &error))?;
     let train_rows = rows.train.features.nrows() as u64;
-    let layers: Vec<String> = experiment.network.layers.iter().map(u32::to_string).collect();
+    let layers: Vec<String> = experiment.network.sizes().iter().map(u32::to_string).collect();
     let sets = experiment.parameters.iter().map(|set| format!("{}={}", set.path, set.value));
     let sets: Vec<String> = sets.collect();
     Ok(Row {
@@ -146,7 +146,7 @@ struct CheckJson<'a> {
 #[derive(Serialize)]
 struct ExperimentJson<'a> {
     name: &'a str,
-    layers: &'a [u32],
+    layers: Vec<u32>,
     parameters: u64,
     train_rows: u64,
     test_rows: u64,
@@ -163,7 +163,7 @@ struct ExperimentJson<'a> {
 fn plan_json(sweep: &SweepFile, rows: &[Row]) -> String {
     let experiments = rows.iter().zip(&sweep.spec.experiments).map(|(row, experiment)| ExperimentJson {
         name: &row.plan.name,
-        layers: &experiment.network.layers,
+        layers: experiment.network.sizes(),
         parameters: row.plan.parameters,
         train_rows: row.train_rows,
         test_rows: row.test_rows,

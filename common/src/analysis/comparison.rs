@@ -86,8 +86,8 @@ fn roles(a: &Experiment, b: &Experiment) -> Option<[usize; 2]> {
         && a.minima.polish == b.minima.polish
         && (a.vary.order, a.vary.data, a.vary.perturb) == (b.vary.order, b.vary.data, b.vary.perturb);
     match (a.vary.init, b.vary.init) {
-        (false, true) if same && a.init.is_random() => Some([0, 1]),
-        (true, false) if same && a.init.is_random() => Some([1, 0]),
+        (false, true) if same && plan::start_is_random(a) => Some([0, 1]),
+        (true, false) if same && plan::start_is_random(a) => Some([1, 0]),
         _ => None,
     }
 }

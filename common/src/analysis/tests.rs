@@ -171,7 +171,8 @@ fn planted_minima_are_found_and_numbered_alike_in_all_experiments() {
 #[test]
 fn groups_that_cannot_be_compared_are_clustered_apart() {
     let mut wide = experiment("wide", INIT_ORDER, None, 10);
-    wide.network.layers = vec![2, 3, 1];
+    let crate::spec::Network::Mlp(mlp) = &mut wide.network else { unreachable!() };
+    mlp.layers = vec![2, 3, 1];
     let mut moons = experiment("moons", INIT_ORDER, None, 10);
     moons.data.source = crate::spec::DataSource::Moons { samples: 64, noise: 0.0 };
     let spec = sweep(vec![experiment("narrow", INIT_ORDER, None, 10), wide, moons]);

@@ -109,13 +109,34 @@ pub(super) fn look_up(table: &ExperimentTable, path: &str) -> Option<Value> {
 }
 
 fn network(network: &Network) -> Entries {
-    let layers = network.layers.iter().map(|&size| integer(size)).collect();
-    vec![
-        ("kind", string("mlp")),
-        ("layers", Value::Array(layers)),
-        ("activation", string(network.activation.name())),
-        ("output_activation", string(network.output_activation.name())),
-    ]
+    match network {
+        Network::Mlp(mlp) => {
+            let layers = mlp.layers.iter().map(|&size| integer(size)).collect();
+            vec![
+                ("kind", string("mlp")),
+                ("layers", Value::Array(layers)),
+                ("activation", string(mlp.activation.name())),
+                ("output_activation", string(mlp.output_activation.name())),
+            ]
+        }
+        Network::ReluSum(sum) => {
+            let output = match sum.output {
+                SumOutput::Ones => "ones",
+                SumOutput::RandomSigns => "random_signs",
+            };
+            let scale = match sum.scale {
+                SumScale::One => "one",
+                SumScale::InverseSqrtUnits => "inverse_sqrt_units",
+            };
+            vec![
+                ("kind", string("relu_sum")),
+                ("inputs", integer(sum.inputs)),
+                ("units", integer(sum.units)),
+                ("output", string(output)),
+                ("scale", string(scale)),
+            ]
+        }
+    }
 }
 
 fn data(data: &Data) -> Entries {
@@ -141,6 +162,9 @@ fn data(data: &Data) -> Entries {
             ("teacher_units", integer(*teacher_units)),
             ("label_noise", Value::Float(*label_noise)),
         ],
+        DataSource::TeacherPopulation { teacher_units } => {
+            vec![("dataset", string("teacher_population")), ("teacher_units", integer(*teacher_units))]
+        }
         DataSource::SphereRandom { samples, dims, labels } => {
             let labels = match labels {
                 SphereLabels::Signs => "signs",
@@ -215,6 +239,7 @@ fn train(train: &Train) -> Entries {
         Loss::Mse => "mse",
         Loss::CrossEntropy => "cross_entropy",
         Loss::Logistic => "logistic",
+        Loss::Population => "population",
     };
     let mut entries = vec![("loss", string(loss)), ("l2", Value::Float(train.l2))];
     match train.optimizer {

@@ -1,6 +1,8 @@
 //! What must hold between keys, and what is legal but suspicious. Works on what was read, and asks the cell
 //! only where things are written.
 
+mod relu_sum;
+
 use super::diagnostic::{Diagnostics, Span};
 use super::model::*;
 use super::walk::Cell;
@@ -9,6 +11,12 @@ use crate::{limits, plan};
 
 /// Looks at one experiment.
 pub(super) fn experiment(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
+    if let Network::ReluSum(sum) = &experiment.network {
+        relu_sum::fits(sum, experiment, cell, out);
+    }
+    if !relu_sum::population_is_whole(experiment, cell, out) {
+        return;
+    }
     shape(experiment, cell, out);
     loss(experiment, cell, out);
     rows(experiment, cell, out);
@@ -34,12 +42,18 @@ pub(super) fn sweep(spec: &SweepSpec, cells: &[Cell], out: &mut Diagnostics<'_>)
 /// Input and output widths against a built-in data set.
 fn shape(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
     let Some(shape) = shape_of(&experiment.data.source) else { return };
-    let at = cell.place("network.layers");
-    let (inputs, outputs) = (experiment.network.inputs(), experiment.network.outputs());
+    let network = &experiment.network;
+    let (inputs, outputs) = (network.inputs(), network.outputs());
     if inputs != shape.inputs {
-        let title = format!("`layers` must start with {} for `{}`", shape.inputs, shape.name);
-        out.error(at, title, format!("this starts with {inputs}"));
+        let (key, verb, at) = match network {
+            Network::Mlp(_) => ("layers", "start with", "network.layers"),
+            Network::ReluSum(_) => ("inputs", "be", "network.inputs"),
+        };
+        let title = format!("`{key}` must {verb} {} for `{}`", shape.inputs, shape.name);
+        let label = if key == "layers" { "this starts with" } else { "this is" };
+        out.error(cell.place(at), title, format!("{label} {inputs}"));
     }
+    let at = cell.place("network.layers");
     let loss = experiment.train.loss;
     let Some(classes) = shape.classes else {
         if loss != Loss::Mse {
@@ -96,7 +110,7 @@ fn shape_of(source: &DataSource) -> Option<Shape> {
         DataSource::Iris => ("iris", 4, Some(3)),
         DataSource::Wine => ("wine", 13, Some(3)),
         DataSource::BreastCancer => ("breast_cancer", 30, Some(2)),
-        DataSource::File(_) => return None,
+        DataSource::TeacherPopulation { .. } | DataSource::File(_) => return None,
     };
     Some(Shape { name, inputs, classes })
 }
@@ -106,6 +120,7 @@ fn loss_name(loss: Loss) -> &'static str {
         Loss::Mse => "mse",
         Loss::CrossEntropy => "cross_entropy",
         Loss::Logistic => "logistic",
+        Loss::Population => "population",
     }
 }
 
@@ -129,7 +144,7 @@ fn loss(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
         let label = "use `loss` or `grad_norm` here";
         out.error(cell.place("train.stop.max_error"), "`max_error` is for `loss = \"mse\"` only", label);
     }
-    let activation = experiment.network.output_activation;
+    let activation = experiment.network.output_activation();
     if activation != Activation::Identity && experiment.train.loss != Loss::Mse {
         let title = "`output_activation` is for `loss = \"mse\"` only";
         let label = format!("`{}` reads the sums of the last layer itself", loss_name(experiment.train.loss));
@@ -162,7 +177,11 @@ fn rows(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
 /// Whether a start can be drawn in a moment.
 fn start(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
     let cost = |pair: &[u32]| u64::from(pair[0]) * u64::from(pair[1]) * u64::from(pair[0].min(pair[1]));
-    let work: u64 = experiment.network.layers.windows(2).map(cost).sum();
+    let sizes = match &experiment.network {
+        Network::Mlp(mlp) => mlp.layers.as_slice(),
+        Network::ReluSum(sum) => &[sum.inputs, sum.units],
+    };
+    let work: u64 = sizes.windows(2).map(cost).sum();
     if matches!(experiment.init.scheme, Scheme::Orthogonal { .. }) && work > limits::ORTHOGONAL_WORK {
         let title = "this network is too large for `orthogonal`";
         let label = format!(
@@ -209,7 +228,7 @@ fn replication(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) 
         if vary.init {
             let label = "remove it, or take `init` out of `vary`";
             out.error(at, "`starts` shares starts, and `init` in `vary` draws a new one each time", label);
-        } else if starts > 1 && !experiment.init.is_random() {
+        } else if starts > 1 && !plan::start_is_random(experiment) {
             let title = format!("`{}` has nothing random: it has one start", experiment.init.scheme.name());
             out.error(at, title, format!("this is {starts}; remove it"));
         } else if starts > *restarts {
@@ -312,13 +331,14 @@ fn suspicious(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
         let label = format!("this is {:?}: training will probably diverge", experiment.train.lr);
         out.warn(cell.place("train.lr"), "`lr` is unusually large", label);
     }
-    let hidden = &experiment.network.layers[1..experiment.network.layers.len() - 1];
+    let sizes = experiment.network.sizes();
+    let hidden = &sizes[1..sizes.len() - 1];
     let equal = match experiment.init.scheme {
         Scheme::Constant { .. } | Scheme::Zeros => experiment.init.bias != Bias::TorchDefault,
         Scheme::SymmetricDial { eps, .. } => eps == 0.0 && experiment.init.bias != Bias::TorchDefault,
         _ => false,
     };
-    let equal = equal && experiment.init.perturb == 0.0;
+    let equal = equal && experiment.init.perturb == 0.0 && !experiment.network.draws_signs();
     if equal && hidden.iter().any(|&units| units > 1) {
         let label = "the units of a hidden layer start equal and stay equal: it acts like a single unit";
         out.warn(cell.place("init"), "this start breaks no symmetry", label);

@@ -19,9 +19,13 @@ pub(super) const TOP: Keys = Keys {
 
 /// Keys of `[network]`.
 pub(super) const NETWORK: Keys = Keys {
-    known: &["kind", "layers", "activation", "output_activation"],
-    later: &["inputs", "units", "output", "scale"],
+    known: &["kind", "layers", "activation", "output_activation", "inputs", "units", "output", "scale"],
+    later: &[],
 };
+
+/// Keys of `[network]` that belong to a kind.
+pub(super) const KIND: &[&str] =
+    &["layers", "activation", "output_activation", "inputs", "units", "output", "scale"];
 
 /// Keys of `[data]`.
 pub(super) const DATA: Keys = Keys {
@@ -170,12 +174,13 @@ pub(super) const SCHEME: &[&str] =
     &["value", "low", "high", "mean", "std", "gain", "scale", "mode", "nonlinearity", "eps", "digest"];
 
 /// Data sets of a later version.
-pub(super) const LATER_DATASETS: &[&str] = &["teacher_stream", "teacher_population", "preimage"];
+pub(super) const LATER_DATASETS: &[&str] = &["teacher_stream", "preimage"];
 
 /// Keys that lose their meaning in the table `section` when an override sets `key`: another data set has
-/// other parameters, another optimiser too, and `epochs` and `steps` exclude each other.
+/// other parameters, another optimiser or kind of network too, and `epochs` and `steps` exclude each other.
 pub(super) fn rivals(section: &str, key: &str) -> &'static [&'static str] {
     match (section, key) {
+        ("network", "kind") => KIND,
         ("data", "dataset" | "file") => DATA_SOURCE,
         ("train", "optimizer") => OPTIMIZER,
         ("train", "epochs") => &["steps"],

@@ -90,9 +90,77 @@ impl VarySet {
     }
 }
 
+/// What is trained.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Network {
+    /// `kind = "mlp"`.
+    Mlp(Mlp),
+    /// `kind = "relu_sum"`.
+    ReluSum(ReluSum),
+}
+
+impl Network {
+    /// Length of the parameter vector.
+    pub fn parameter_count(&self) -> u64 {
+        match self {
+            Self::Mlp(mlp) => mlp.parameter_count(),
+            Self::ReluSum(sum) => sum.parameter_count(),
+        }
+    }
+
+    /// Width of the input.
+    pub fn inputs(&self) -> u32 {
+        match self {
+            Self::Mlp(mlp) => mlp.layers[0],
+            Self::ReluSum(sum) => sum.inputs,
+        }
+    }
+
+    /// Width of the output.
+    pub fn outputs(&self) -> u32 {
+        match self {
+            Self::Mlp(mlp) => mlp.layers[mlp.layers.len() - 1],
+            Self::ReluSum(_) => 1,
+        }
+    }
+
+    /// What follows the output.
+    pub fn output_activation(&self) -> Activation {
+        match self {
+            Self::Mlp(mlp) => mlp.output_activation,
+            Self::ReluSum(_) => Activation::Identity,
+        }
+    }
+
+    /// Sizes from input to output.
+    pub fn sizes(&self) -> Vec<u32> {
+        match self {
+            Self::Mlp(mlp) => mlp.layers.clone(),
+            Self::ReluSum(sum) => vec![sum.inputs, sum.units, 1],
+        }
+    }
+
+    /// Whether a start draws signs, whatever its scheme.
+    pub fn draws_signs(&self) -> bool {
+        matches!(self, Self::ReluSum(ReluSum { output: SumOutput::RandomSigns, .. }))
+    }
+}
+
+impl From<Mlp> for Network {
+    fn from(mlp: Mlp) -> Self {
+        Self::Mlp(mlp)
+    }
+}
+
+impl From<ReluSum> for Network {
+    fn from(sum: ReluSum) -> Self {
+        Self::ReluSum(sum)
+    }
+}
+
 /// A fully connected network (`kind = "mlp"`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Network {
+pub struct Mlp {
     /// Sizes from input to output; at least two.
     pub layers: Vec<u32>,
     /// Applied after every layer but the last.
@@ -101,21 +169,50 @@ pub struct Network {
     pub output_activation: Activation,
 }
 
-impl Network {
+impl Mlp {
     /// Weights and biases of all layers.
     pub fn parameter_count(&self) -> u64 {
         self.layers.windows(2).map(|pair| u64::from(pair[1]) * (u64::from(pair[0]) + 1)).sum()
     }
+}
 
-    /// Width of the input.
-    pub fn inputs(&self) -> u32 {
-        self.layers[0]
-    }
+/// f(x) = scale · Σ aᵣ relu(wᵣ·x) without biases, of which only the wᵣ are trained (`kind = "relu_sum"`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReluSum {
+    /// Length of x.
+    pub inputs: u32,
+    /// How many wᵣ.
+    pub units: u32,
+    /// The aᵣ.
+    pub output: SumOutput,
+    /// The scale.
+    pub scale: SumScale,
+}
 
-    /// Width of the output.
-    pub fn outputs(&self) -> u32 {
-        self.layers[self.layers.len() - 1]
+impl ReluSum {
+    /// The weights, and the signs where they are random.
+    pub fn parameter_count(&self) -> u64 {
+        let per_unit = u64::from(self.inputs) + u64::from(self.output == SumOutput::RandomSigns);
+        u64::from(self.units) * per_unit
     }
+}
+
+/// The output weights of a `relu_sum`, which are never trained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SumOutput {
+    /// 1.
+    Ones,
+    /// 1 or −1, as likely as each other: drawn with the start, and kept behind the weights in the parameter vector.
+    RandomSigns,
+}
+
+/// The scale of a `relu_sum`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SumScale {
+    /// 1.
+    One,
+    /// 1/√units.
+    InverseSqrtUnits,
 }
 
 /// What follows the affine map of a layer.
@@ -238,6 +335,12 @@ pub enum DataSource {
         /// Sd of the Gaussian noise on the labels.
         label_noise: f64,
     },
+    /// All standard normal inputs at once, labelled by the sum of relus along the first axes: no rows, but a loss in
+    /// closed form (`Loss::Population`). The table of rows holds the teacher's directions.
+    TeacherPopulation {
+        /// Units of the teacher, at most the network's inputs.
+        teacher_units: u32,
+    },
     /// Uniform inputs on the unit sphere with labels that have nothing to do with them.
     SphereRandom {
         /// Rows.
@@ -331,7 +434,7 @@ pub struct Train {
     pub stop: Stop,
 }
 
-/// What is minimised, a mean over rows.
+/// What is minimised: a mean over rows, or an expectation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Loss {
     /// Mean over rows and outputs of the squared difference (PyTorch's `MSELoss`).
@@ -340,6 +443,8 @@ pub enum Loss {
     CrossEntropy,
     /// Logistic loss of one output, targets 0 and 1.
     Logistic,
+    /// Half the expected squared difference from the teacher of `teacher_population` (Safran & Shamir 2018).
+    Population,
 }
 
 /// The update rule.

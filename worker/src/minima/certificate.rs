@@ -3,8 +3,9 @@
 use ndarray::Array2;
 use seedsweep_common::limits;
 use seedsweep_common::outcome::Certificate;
+use seedsweep_common::spec::Loss;
 
-use super::surface::{Cancelled, Point, Surface};
+use super::surface::{Cancelled, Point, Surface, dot};
 use super::{eigen, symmetry};
 
 /// Largest absolute entry of the gradient that counts as zero.
@@ -59,8 +60,12 @@ fn judge_curvature(hessian: Array2<f64>, explained: impl FnOnce() -> usize) -> O
     Some(Verdict { certificate, lambda_min, lambda_max })
 }
 
-/// Whether a unit whose activation has a kink switches at a training row, as near as can be told.
+/// Whether a unit whose activation has a kink switches at a training row, as near as can be told; over all inputs at
+/// once it is where the unit vanishes.
 pub(super) fn is_at_kink(surface: &Surface<'_>, theta: &[f64]) -> bool {
+    if surface.loss == Loss::Population {
+        return theta.chunks_exact(surface.network.input_width()).any(|w| dot(w, w).sqrt() < KINK);
+    }
     surface.network.activation().has_kink()
         && surface.network.pre_activations(theta, &surface.features).iter().flatten().any(|z| z.abs() < KINK)
 }

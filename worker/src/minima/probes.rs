@@ -1,7 +1,8 @@
 //! Where functions are compared, and with which projections: fixed keys and the training rows, nothing of the
 //! sweep's seed, so that sketches of one data set compare across experiments and sweeps.
 
-use rand::Rng;
+use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
 use seedsweep_common::fingerprint::Sketch;
 use seedsweep_common::seed;
 use seedsweep_common::spec::Loss;
@@ -34,8 +35,14 @@ pub struct Probes {
 impl Probes {
     /// The probes for `network` on `dataset`: that of data stream 0, also where the data varies, so that all
     /// restarts are compared on the same points. They are its first 512 training rows, and 512 points drawn
-    /// uniformly from the smallest box around all training rows, widened by half its side on each side.
+    /// uniformly from the smallest box around all training rows, widened by half its side on each side. Of a sum of
+    /// relus they are 512 standard normal points.
     pub fn new(network: &Network, dataset: &Dataset) -> Self {
+        if network.sum().is_some() {
+            let mut rng = seed::probe_generator(POINT_STREAM);
+            let coordinates = DRAWN_POINTS * network.input_width();
+            return Self::at((0..coordinates).map(|_| rng.sample(StandardNormal)).collect(), network);
+        }
         let features = &dataset.train.features;
         let mut points: Vec<f64> =
             features.rows().into_iter().take(TRAINING_ROWS).flatten().copied().collect();
@@ -55,6 +62,10 @@ impl Probes {
                 (low - 0.5 * side) + 2.0 * side * seed::uniform(rng.next_u64())
             }));
         }
+        Self::at(points, network)
+    }
+
+    fn at(points: Vec<f64>, network: &Network) -> Self {
         let values = points.len() / network.input_width() * network.output_width();
         Self {
             points,
@@ -73,7 +84,7 @@ impl Probes {
         let network = surface.network;
         let mut values = network.outputs(theta, &self.points, &mut surface.workspace);
         match loss {
-            Loss::Mse => {}
+            Loss::Mse | Loss::Population => {}
             Loss::Logistic => values.iter_mut().for_each(|z| *z = z.sigmoid()),
             Loss::CrossEntropy => {
                 let mut probabilities = vec![0.0; network.output_width()];

@@ -51,6 +51,14 @@ fn hidden(network: &Network) -> impl Iterator<Item = Hidden<'_>> {
 
 /// Whether two units of one layer have the same bits in everything that comes in and goes out.
 pub(super) fn has_equal_units(network: &Network, theta: &[f64]) -> bool {
+    if let Some(sum) = network.sum() {
+        let unit = |u: usize| {
+            let (weights, signs) = theta.split_at(sum.weight_count());
+            let weights = weights[u * sum.inputs..][..sum.inputs].iter().chain(signs.get(u));
+            weights.map(|weight| weight.to_bits())
+        };
+        return (0..sum.units).any(|u| (0..u).any(|v| unit(u).eq(unit(v))));
+    }
     hidden(network).any(|layer| {
         (0..layer.units()).any(|u| {
             (0..u).any(|v| {
@@ -73,7 +81,14 @@ pub(super) fn has_equal_units(network: &Network, theta: &[f64]) -> bool {
 ///   (with l2: rotations only);
 /// - gelu, tanh and sigmoid: only what holds for any activation;
 /// - cross_entropy, no l2: the same amount added to all logits, by weights or biases.
+/// - a sum of relus, on rows, no l2: all. Between its kinks it is linear in its weights, so that the loss is as flat
+///   along a null direction as the outputs are; its signs are not trained.
 pub(super) fn null_directions(surface: &Surface<'_>, theta: &[f64]) -> usize {
+    match (surface.network.sum(), surface.loss) {
+        (None, _) => {}
+        (Some(_), Loss::Mse) if surface.l2 == 0.0 => return theta.len(),
+        (Some(_), _) => return 0,
+    }
     explained(surface, theta).directions.len()
 }
 
@@ -250,7 +265,8 @@ mod tests {
     /// leaves the loss as it is leaves it at any point.
     fn at_a_point(activation: Activation, theta: &[f64]) -> (usize, f64) {
         let layers = vec![2, 3, 1];
-        let spec = spec::Network { layers, activation, output_activation: Activation::Identity };
+        let spec =
+            spec::Network::Mlp(spec::Mlp { layers, activation, output_activation: Activation::Identity });
         let (network, dataset, running) = (Network::new(&spec), dataset(), AtomicBool::new(false));
         let probes = Probes::new(&network, &dataset);
         let problem = Problem {

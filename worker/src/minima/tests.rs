@@ -19,8 +19,11 @@ struct Case {
 
 impl Case {
     fn new(source: DataSource, layers: &[u32], activation: Activation, loss: Loss, l2: f64) -> Self {
-        let spec =
-            spec::Network { layers: layers.to_vec(), activation, output_activation: Activation::Identity };
+        let spec = spec::Network::Mlp(spec::Mlp {
+            layers: layers.to_vec(),
+            activation,
+            output_activation: Activation::Identity,
+        });
         let data = Data { source, test_fraction: 0.0, standardize: false };
         let dataset = data::load(&data, &spec, loss, 2026, 0, &|_| None).unwrap();
         let network = Network::new(&spec);

@@ -1,4 +1,4 @@
-//! Our own exp, log, tanh, sigmoid and erf: the same bits on every machine.
+//! Our own exp, log, tanh, sigmoid, erf, acos and atan2: the same bits on every machine.
 //!
 //! They are built from IEEE additions, multiplications, fused multiply-adds, divisions, comparisons and
 //! operations on bits; no libm is asked, no table is read, and every choice is a select, so that vector lanes can
@@ -6,6 +6,8 @@
 //! bounds in ulp stated at each function are measured by the tests and listed in `docs/engine.md`.
 
 use crate::nn::lane::Lane;
+
+mod inverse;
 
 /// The expression trees, written once for both precisions and for lanes of any width; the constants stand in the
 /// calling module.
@@ -50,15 +52,30 @@ macro_rules! elementary {
             V::select(V::splat($float::INFINITY).gt(x), y, x)
         }
 
-        /// Hyperbolic tangent; at most 1.5 ulp off, odd, never above 1 in size, and monotone in f32.
+        /// Hyperbolic tangent; at most 2 ulp off, odd, never above 1 in size, and monotone in f32.
+        ///
+        /// With |x| = n·ln 2/2 + r, T = tanh r, s = 2ⁿ, w = 2⁻ⁿ and u = 1 − w it is
+        /// u² + ((2 + u + u²)·T + w·u) / ((s + 1) + (s − 1)·T): u² is near the result, 0 for n = 0 and 1 for large n,
+        /// so that what the quotient rounds hardly matters, and no seam is needed.
         #[inline(always)]
         pub fn tanh<V: Lane<Elem = $float, Word = $bits>>(x: V) -> V {
             let sign = V::bits_and(x.to_bits(), V::splat_bits(SIGN));
             let size = V::from_bits(V::bits_xor(x.to_bits(), sign));
-            let z = size.mul(size);
-            let near_zero = size.mul(z).fma(horner(z, &TANH), size);
-            let beyond = V::ONE.sub(V::splat(2.0).div(exp(size.add(size)).add(V::ONE)));
-            let y = V::select(V::splat(TANH_SEAM).gt(size), near_zero, beyond);
+            let size = V::select(size.gt(V::splat(TANH_ONE)), V::splat(TANH_ONE), size);
+            // as in exp; the bias makes the last bits of the sum the exponent of s
+            let rounder = V::splat(ROUNDER + EXPONENT_BIAS as $float);
+            let halves = V::splat(2.0 * std::$float::consts::LOG2_E);
+            let shifted = size.fma(halves, V::splat(TANH_LATER)).add(rounder);
+            let n = shifted.sub(rounder);
+            let r = n.fma(V::splat(-0.5 * std::$float::consts::LN_2), size);
+            let z = r.mul(r);
+            let t = r.mul(z).fma(horner(z, &TANH), r);
+            let s = V::bits_shift_left(shifted.to_bits(), MANTISSA_BITS);
+            let w = V::from_bits(V::bits_sub(V::splat_bits(2 * ONE_BITS), s));
+            let (s, u) = (V::from_bits(s), V::ONE.sub(w));
+            let numerator = u.fma(V::ONE.add(u).fma(t, w), t.add(t));
+            let quotient = numerator.div(s.sub(V::ONE).fma(t, s.add(V::ONE)));
+            let y = u.fma(u, quotient);
             V::from_bits(V::bits_xor(y.to_bits(), sign))
         }
 
@@ -86,7 +103,7 @@ macro_rules! elementary {
 
         /// Σ c[i]·x^i, highest power first.
         #[inline(always)]
-        fn horner<V: Lane<Elem = $float, Word = $bits>, const N: usize>(
+        pub(super) fn horner<V: Lane<Elem = $float, Word = $bits>, const N: usize>(
             x: V,
             coefficients: &[$float; N],
         ) -> V {
@@ -119,6 +136,7 @@ macro_rules! elementary {
             V::from_bits(V::bits_shift_left(biased, MANTISSA_BITS))
         }
 
+        const ONE_BITS: $bits = EXPONENT_BIAS << MANTISSA_BITS;
         const SIGN: $bits = 1 << ($bits::BITS - 1);
         /// Half of what an integer can hold.
         const LIFT: $bits = 1 << ($bits::BITS - 1);
@@ -132,6 +150,7 @@ pub mod single {
     #![expect(clippy::excessive_precision, reason = "the fitted values, as fitted")]
 
     use super::Lane;
+    pub use super::inverse::single::{acos, atan2};
 
     const MANTISSA_BITS: u32 = 23;
     const MANTISSA_MASK: u32 = (1 << MANTISSA_BITS) - 1;
@@ -157,15 +176,13 @@ pub mod single {
     /// (2·atanh(s)/s − 2) / s² in s², s up to (√2 − 1)/(√2 + 1); relative error of the whole 4.9e-12.
     const LOG: [f32; 4] =
         [0.666_666_656_418_098_6, 0.400_003_361_421_021_5, 0.285_372_411_767_343_5, 0.235_835_418_799_751_73];
-    const TANH_SEAM: f32 = 0.625;
-    /// (tanh(x)/x − 1) / x² in x², up to the seam; relative error of the whole 4.2e-9.
-    const TANH: [f32; 5] = [
-        -0.333_332_840_011_017_76,
-        0.133_314_926_750_821_04,
-        -0.053_743_565_256_826_07,
-        0.020_650_692_160_776_15,
-        -0.005_717_072_393_260_127,
-    ];
+    /// Beyond it tanh rounds to 1.
+    const TANH_ONE: f32 = 9.02;
+    /// Added to 2·x / ln 2 before it is rounded: without it neighbours just below 0.52 fall by a rounding, because
+    /// n is 1 there and the quotient large.
+    const TANH_LATER: f32 = 0.137_4;
+    /// (tanh(r)/r − 1) / r² in r², r up to 0.6375·ln 2/2; relative error of the whole 1.1e-9.
+    const TANH: [f32; 3] = [-0.333_332_896_232_605, 0.133_277_922_868_728_64, -0.051_978_759_467_601_776];
 
     const ERF_SEAM: f32 = 0.875;
     /// Beyond it erf rounds to 1.
@@ -200,6 +217,7 @@ pub mod single {
 /// The functions in IEEE binary64.
 pub mod double {
     use super::Lane;
+    pub use super::inverse::double::{acos, atan2};
 
     const MANTISSA_BITS: u32 = 52;
     const MANTISSA_MASK: u64 = (1 << MANTISSA_BITS) - 1;
@@ -237,21 +255,19 @@ pub mod double {
         0.153_139_282_660_389_79,
         0.147_972_966_842_372_13,
     ];
-    const TANH_SEAM: f64 = 0.625;
-    /// (tanh(x)/x − 1) / x² in x², up to the seam; relative error of the whole 3.5e-19.
-    const TANH: [f64; 12] = [
-        -0.333_333_333_333_333_15,
-        0.133_333_333_333_298_9,
-        -0.053_968_253_966_134_465,
-        0.021_869_488_470_655_153,
-        -0.008_863_234_341_518_056,
-        0.003_592_114_271_417_724,
-        -0.001_455_727_617_494_368_5,
-        0.000_589_458_625_347_660_7,
-        -0.000_237_030_130_162_471_54,
-        9.158_981_904_090_673e-5,
-        -3.021_798_544_361_936_7e-5,
-        6.055_642_686_554_51e-6,
+    /// Beyond it tanh rounds to 1.
+    const TANH_ONE: f64 = 19.1;
+    /// As in `single`.
+    const TANH_LATER: f64 = 0.137_4;
+    /// (tanh(r)/r − 1) / r² in r², r up to 0.6375·ln 2/2; relative error of the whole 1.2e-18.
+    const TANH: [f64; 7] = [
+        -0.333_333_333_333_332_37,
+        0.133_333_333_332_824,
+        -0.053_968_253_878_164_105,
+        0.021_869_480_974_482_044,
+        -0.008_862_895_545_588_58,
+        0.003_583_700_748_083_979_3,
+        -0.001_346_724_413_478_937_2,
     ];
 
     const ERF_SEAM: f64 = 0.875;

@@ -1,7 +1,8 @@
 //! Where training starts: draws of the `init` stream for every scheme, or a vector from a user's file.
 //!
 //! Everything is drawn in f64 and rounded once by the trainer, so that both precisions start from the same draws.
-//! The order of draws is part of the results' identity: layer by layer, weights row-major (out, in), then biases.
+//! The order of draws is part of the results' identity: layer by layer, weights row-major (out, in), then biases; of a
+//! sum of relus the weights, then the signs, each from the highest bit of a `u64` (1 where it is 0).
 //! Uniforms come from 53 bits of a `u64`, normals from `rand_distr`, pinned, whose rare branches use pure Rust maths.
 
 use rand::rngs::ChaCha8Rng;
@@ -18,6 +19,9 @@ pub mod safetensors;
 mod truncated;
 
 use truncated::Truncated;
+
+/// Draws taken from a stream at once.
+const DRAWS_AT_ONCE: usize = 256;
 
 /// Why a start file cannot start the network.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -88,7 +92,8 @@ pub fn sample(
     };
     if init.perturb > 0.0 {
         let mut rng = seed::generator(Purpose::Perturb, seed, streams.perturb);
-        theta.iter_mut().for_each(|value| *value += init.perturb * rng.sample::<f64, _>(StandardNormal));
+        let trained = &mut theta[..network.trained_count()];
+        trained.iter_mut().for_each(|value| *value += init.perturb * rng.sample::<f64, _>(StandardNormal));
     }
     theta
 }
@@ -96,24 +101,16 @@ pub fn sample(
 fn drawn(init: &Init, network: &Network, seed: u64, stream: u64) -> Vec<f64> {
     let mut rng = seed::generator(Purpose::Init, seed, stream);
     let mut theta = Vec::with_capacity(network.parameter_count());
+    if let Some(sum) = network.sum() {
+        // as one layer of the same weights, and signs in the place of biases
+        let layer = Layer { inputs: sum.inputs, outputs: sum.units, offset: 0 };
+        weights(init, &layer, &mut rng, &mut theta);
+        let signs = if sum.has_signs { sum.units } else { 0 };
+        theta.extend((0..signs).map(|_| if rng.next_u64() >> 63 == 0 { 1.0 } else { -1.0 }));
+        return theta;
+    }
     for layer in network.layers() {
-        let weights = match init.scheme {
-            Scheme::Orthogonal { gain } => Weights::Matrix(matrix::orthogonal(layer, gain, &mut rng)),
-            Scheme::Identity { scale } => Weights::Matrix(matrix::identity(layer, scale)),
-            Scheme::Hadamard { scale } => Weights::Matrix(matrix::hadamard(layer, scale)),
-            Scheme::Dct { scale } => Weights::Matrix(matrix::dct(layer, scale)),
-            _ => Weights::Drawn(Draw::of_weights(&init.scheme, layer)),
-        };
-        let same = match weights {
-            Weights::Matrix(values) => {
-                theta.extend(values);
-                Draw::Constant(0.0)
-            }
-            Weights::Drawn(draw) => {
-                draw.extend(&mut theta, layer.weight_count(), &mut rng);
-                draw
-            }
-        };
+        let same = weights(init, layer, &mut rng, &mut theta);
         let biases = match init.bias {
             Bias::Zeros => Draw::Constant(0.0),
             Bias::Same => same,
@@ -125,12 +122,21 @@ fn drawn(init: &Init, network: &Network, seed: u64, stream: u64) -> Vec<f64> {
     theta
 }
 
-/// Weights of a layer.
-enum Weights {
-    /// All at once.
-    Matrix(Vec<f64>),
-    /// One by one.
-    Drawn(Draw),
+/// Draws the weights of `layer`, and gives what a bias like them is drawn from.
+fn weights(init: &Init, layer: &Layer, rng: &mut ChaCha8Rng, theta: &mut Vec<f64>) -> Draw {
+    let matrix = match init.scheme {
+        Scheme::Orthogonal { gain } => matrix::orthogonal(layer, gain, rng),
+        Scheme::Identity { scale } => matrix::identity(layer, scale),
+        Scheme::Hadamard { scale } => matrix::hadamard(layer, scale),
+        Scheme::Dct { scale } => matrix::dct(layer, scale),
+        _ => {
+            let draw = Draw::of_weights(&init.scheme, layer);
+            draw.extend(theta, layer.weight_count(), rng);
+            return draw;
+        }
+    };
+    theta.extend(matrix);
+    Draw::Constant(0.0)
 }
 
 /// A distribution from which parameters are drawn; a constant draws nothing.
@@ -189,9 +195,7 @@ impl Draw {
     fn extend(self, theta: &mut Vec<f64>, count: usize, rng: &mut ChaCha8Rng) {
         match self {
             Self::Constant(value) => theta.extend(std::iter::repeat_n(value, count)),
-            Self::Uniform { low, high } => {
-                theta.extend((0..count).map(|_| low + (high - low) * seed::uniform(rng.next_u64())));
-            }
+            Self::Uniform { low, high } => extend_uniform(theta, count, (low, high), rng),
             Self::Truncated(truncated) => {
                 theta.extend((0..count).map(|_| truncated.value(rng.next_u64())));
             }
@@ -199,6 +203,19 @@ impl Draw {
                 theta.extend((0..count).map(|_| mean + std * rng.sample::<f64, _>(StandardNormal)));
             }
         }
+    }
+}
+
+/// Appends `count` draws from U[low, high), one of each u64 of the stream: drawn as bytes, many at once.
+fn extend_uniform(theta: &mut Vec<f64>, count: usize, (low, high): (f64, f64), rng: &mut ChaCha8Rng) {
+    let mut bytes = [0_u8; 8 * DRAWS_AT_ONCE];
+    let end = theta.len() + count;
+    while theta.len() < end {
+        let bytes = &mut bytes[..8 * DRAWS_AT_ONCE.min(end - theta.len())];
+        rng.fill_bytes(bytes);
+        let (words, _) = bytes.as_chunks::<8>();
+        let draws = words.iter().map(|&word| seed::uniform(u64::from_le_bytes(word)));
+        theta.extend(draws.map(|draw| low + (high - low) * draw));
     }
 }
 

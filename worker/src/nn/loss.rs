@@ -26,16 +26,53 @@ pub fn add_rows<S: Number>(loss: Loss, outputs: &[S], targets: &[S], width: usiz
                 sum = sum.add(logistic(z, y));
             }
         }
+        Loss::Population => unreachable!("it has no rows"),
     }
     sum
 }
 
-/// The mean loss from the sum over `rows` rows of `width` outputs.
+/// What one row adds to the sum of losses by [`add`], one after the other: mse its errors, logistic the loss of each
+/// output, cross-entropy its loss alone. `outputs`, `targets` and `terms` (width).
+#[inline(always)]
+pub fn terms<'t, S: Number>(loss: Loss, outputs: &[S], targets: &[S], terms: &'t mut [S]) -> &'t [S] {
+    match loss {
+        Loss::Mse => {
+            for ((term, &f), &y) in terms.iter_mut().zip(outputs).zip(targets) {
+                *term = f.sub(y);
+            }
+            terms
+        }
+        Loss::Population => unreachable!("it has no rows"),
+        Loss::CrossEntropy => {
+            terms[0] = cross_entropy(outputs, targets);
+            &terms[..1]
+        }
+        Loss::Logistic => {
+            for ((term, &z), &y) in terms.iter_mut().zip(outputs).zip(targets) {
+                *term = logistic(z, y);
+            }
+            terms
+        }
+    }
+}
+
+/// The sum of losses with one more of the [`terms`].
+#[inline(always)]
+pub fn add<S: Number>(loss: Loss, sum: S, term: S) -> S {
+    match loss {
+        Loss::Mse => term.fma(term, sum),
+        Loss::CrossEntropy | Loss::Logistic => sum.add(term),
+        Loss::Population => unreachable!("it has no rows"),
+    }
+}
+
+/// The mean loss from the sum over `rows` rows of `width` outputs; a population's loss is no sum.
 #[inline(always)]
 pub fn mean<S: Number>(loss: Loss, sum: S, rows: usize, width: usize) -> S {
     let count = match loss {
         Loss::Mse => rows * width,
         Loss::CrossEntropy | Loss::Logistic => rows,
+        Loss::Population => return sum,
     };
     sum.div(S::from_f64(count as f64))
 }
@@ -59,9 +96,10 @@ pub fn output_deltas<S: Number>(
             }
         }
         Loss::CrossEntropy => {
-            let rows = outputs.chunks_exact(width).zip(targets.chunks_exact(width));
-            for (d, (z, y)) in deltas.chunks_exact_mut(width).zip(rows) {
-                softmax(z, d);
+            let block = ROWS_TOGETHER * width;
+            let rows = outputs.chunks(block).zip(targets.chunks(block));
+            for (d, (z, y)) in deltas.chunks_mut(block).zip(rows) {
+                softmax_rows(z, width, d);
                 for (d, &y) in d.iter_mut().zip(y) {
                     *d = d.sub(y).mul(share);
                 }
@@ -72,6 +110,7 @@ pub fn output_deltas<S: Number>(
                 *d = z.sigmoid().sub(y).mul(share);
             }
         }
+        Loss::Population => unreachable!("it has no rows"),
     }
 }
 
@@ -88,16 +127,37 @@ fn maximum<S: Number>(values: &[S]) -> S {
 /// exp(z − max) divided by their ascending sum. `logits` and `probabilities` (width).
 #[inline(always)]
 pub fn softmax<S: Number>(logits: &[S], probabilities: &mut [S]) {
-    let max = maximum(logits);
-    for (p, &z) in probabilities.iter_mut().zip(logits) {
-        *p = z.sub(max).exp();
+    softmax_rows(logits, logits.len(), probabilities);
+}
+
+/// Rows whose maxima and sums are taken side by side: each is one chain, in which the next operation waits for the
+/// one before.
+const ROWS_TOGETHER: usize = 8;
+
+/// [`softmax`] of each row. `logits` and `probabilities` (rows, width), at most
+/// [`ROWS_TOGETHER`] rows.
+#[inline(always)]
+fn softmax_rows<S: Number>(logits: &[S], width: usize, probabilities: &mut [S]) {
+    let mut maxima = [S::ZERO; ROWS_TOGETHER];
+    for (max, z) in maxima.iter_mut().zip(logits.chunks_exact(width)) {
+        *max = maximum(z);
     }
-    let mut sum = S::ZERO;
-    for &p in probabilities.iter() {
-        sum = sum.add(p);
+    let rows = probabilities.chunks_exact_mut(width).zip(logits.chunks_exact(width));
+    for ((p, z), &max) in rows.zip(&maxima) {
+        for (p, &z) in p.iter_mut().zip(z) {
+            *p = z.sub(max).exp();
+        }
     }
-    for p in probabilities.iter_mut() {
-        *p = p.div(sum);
+    let mut sums = [S::ZERO; ROWS_TOGETHER];
+    for (sum, p) in sums.iter_mut().zip(probabilities.chunks_exact(width)) {
+        for &p in p {
+            *sum = sum.add(p);
+        }
+    }
+    for (p, &sum) in probabilities.chunks_exact_mut(width).zip(&sums) {
+        for p in p {
+            *p = p.div(sum);
+        }
     }
 }
 

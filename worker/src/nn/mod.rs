@@ -1,6 +1,7 @@
 //! Networks in arithmetic: data, starts, layers, losses, optimisers. Pure: knows nothing of leases, gRPC or disks.
 
 mod angle;
+pub(crate) mod any_pod;
 pub mod data;
 pub mod functions;
 pub mod init;
@@ -11,5 +12,7 @@ pub mod network;
 pub mod optimizer;
 pub mod order;
 pub(crate) mod pod;
+pub mod relu_sum;
 pub mod scalar;
 pub mod schedule;
+pub(crate) mod unit;

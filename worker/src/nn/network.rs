@@ -1,6 +1,6 @@
-//! A fully connected network: outputs, loss and gradient over rows of data, for any [`Scalar`].
+//! A network, fully connected or a sum of relus ([`ReluSum`]): outputs, loss and gradient over rows of data, for any [`Scalar`].
 //!
-//! Parameters lie in one flat vector in drawing order: layer by layer, weights row-major (out, in), then biases.
+//! Parameters of layers lie in one flat vector in drawing order: layer by layer, weights row-major (out, in), then biases.
 //! This is the definition of the numeric contract (`docs/engine.md`): each sum is one chain of fused multiply-adds
 //! in a fixed order. Rows are worked off in pieces that fit the workspace, and chains run side by side where the
 //! compiler can vectorise them; neither changes a bit.
@@ -9,6 +9,7 @@ use seedsweep_common::spec::{self, Activation, Loss};
 
 use crate::nn::lane::{Job, Lanes};
 use crate::nn::layer::{self, Layer};
+use crate::nn::relu_sum::{self, ReluSum};
 use crate::nn::scalar::Scalar;
 
 mod curvature;
@@ -26,7 +27,10 @@ const PIECE_WORK: usize = 1 << 24;
 /// Shape of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Network {
+    /// None in a sum of relus.
     layers: Vec<Layer>,
+    /// The shape of a sum of relus.
+    sum: Option<ReluSum>,
     activation: Activation,
     output_activation: Activation,
     parameters: usize,
@@ -54,24 +58,49 @@ pub struct Workspace<S> {
     deltas: Vec<Vec<S>>,
     /// Rows that fit.
     piece: usize,
+    /// Those of a sum of relus.
+    sum: Option<relu_sum::Workspace<S>>,
     lanes: Lanes,
 }
 
 impl Network {
     /// The network that `spec` describes.
     pub fn new(spec: &spec::Network) -> Self {
+        let mlp = match spec {
+            spec::Network::Mlp(mlp) => mlp,
+            spec::Network::ReluSum(sum) => {
+                let sum = ReluSum::new(sum);
+                return Self {
+                    layers: Vec::new(),
+                    activation: Activation::Relu,
+                    output_activation: Activation::Identity,
+                    parameters: sum.parameter_count(),
+                    sum: Some(sum),
+                };
+            }
+        };
         let mut offset = 0;
-        let mut layers = Vec::with_capacity(spec.layers.len() - 1);
-        for pair in spec.layers.windows(2) {
+        let mut layers = Vec::with_capacity(mlp.layers.len() - 1);
+        for pair in mlp.layers.windows(2) {
             let layer = Layer { inputs: pair[0] as usize, outputs: pair[1] as usize, offset };
             offset += layer.parameter_count();
             layers.push(layer);
         }
-        let (activation, output_activation) = (spec.activation, spec.output_activation);
-        Self { layers, activation, output_activation, parameters: offset }
+        let (activation, output_activation) = (mlp.activation, mlp.output_activation);
+        Self { layers, sum: None, activation, output_activation, parameters: offset }
     }
 
-    /// The layers, from input to output.
+    /// The shape of a sum of relus; `None` where the network is layers.
+    pub fn sum(&self) -> Option<&ReluSum> {
+        self.sum.as_ref()
+    }
+
+    /// How many parameters, from the first on, are trained: all but the signs of a sum of relus.
+    pub fn trained_count(&self) -> usize {
+        self.sum.map_or(self.parameters, |sum| sum.weight_count())
+    }
+
+    /// The layers, from input to output; a sum of relus has none.
     pub fn layers(&self) -> &[Layer] {
         &self.layers
     }
@@ -93,12 +122,12 @@ impl Network {
 
     /// Width of the input.
     pub fn input_width(&self) -> usize {
-        self.layers[0].inputs
+        self.sum.map_or_else(|| self.layers[0].inputs, |sum| sum.inputs)
     }
 
     /// Width of the output.
     pub fn output_width(&self) -> usize {
-        self.layers[self.layers.len() - 1].outputs
+        self.layers.last().map_or(1, |layer| layer.outputs)
     }
 
     /// Buffers for this network, to run on the widest lanes of this machine.
@@ -110,7 +139,7 @@ impl Network {
     pub fn workspace_on<S: Scalar>(&self, lanes: Lanes) -> Workspace<S> {
         let piece = (PIECE_WORK / self.parameters).clamp(1, PIECE_ROWS);
         let per_layer = || self.layers.iter().map(|layer| vec![S::ZERO; piece * layer.outputs]).collect();
-        let hidden = &self.layers[..self.layers.len() - 1];
+        let hidden = &self.layers[..self.layers.len().saturating_sub(1)];
         let kept = if layer::needs_sums(self.activation) { piece } else { 0 };
         Workspace {
             transposed: vec![S::ZERO; self.parameters],
@@ -118,6 +147,7 @@ impl Network {
             sums: hidden.iter().map(|layer| vec![S::ZERO; kept * layer.outputs]).collect(),
             deltas: per_layer(),
             piece,
+            sum: self.sum.as_ref().map(relu_sum::Workspace::new),
             lanes,
         }
     }
@@ -174,6 +204,11 @@ impl Network {
         let mut outputs = Vec::with_capacity(features.len() / self.input_width() * self.output_width());
         workspace.load(self, theta);
         for piece in features.chunks(workspace.piece * self.input_width()) {
+            if let (Some(sum), Some(buffers)) = (&self.sum, &mut workspace.sum) {
+                relu_sum::outputs(sum, theta, piece, buffers, workspace.lanes);
+                outputs.extend_from_slice(&buffers.outputs);
+                continue;
+            }
             let rows = piece.len() / self.input_width();
             workspace.lanes.run(Forward { network: self, theta, features: piece, workspace });
             outputs.extend_from_slice(&workspace.values[self.layers.len() - 1][..rows * self.output_width()]);
@@ -181,9 +216,12 @@ impl Network {
         outputs
     }
 
-    /// The sums of each hidden layer before its activation, (rows, outputs) per layer: where they are near 0 a
-    /// relu network has a kink.
+    /// The sums of each hidden layer before its activation, (rows, outputs) per layer, or of the units of a sum of
+    /// relus: where they are near 0 a relu network has a kink.
     pub fn pre_activations<S: Scalar>(&self, theta: &[S], features: &[S]) -> Vec<Vec<S>> {
+        if let Some(sum) = &self.sum {
+            return vec![relu_sum::pre_activations(sum, theta, features)];
+        }
         Lanes::detect().run(PreActivations { network: self, theta, features })
     }
 }

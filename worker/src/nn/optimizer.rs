@@ -1,42 +1,71 @@
 //! Update rules. Moments and velocities are kept in the training precision; what depends on the step alone (learning
 //! rate, Adam's powers) is computed in f64 and rounded once per update.
 
+use std::ops::Range;
+
 use seedsweep_common::spec;
 
-use crate::nn::lane::{Job, Lanes};
+use crate::nn::lane::{self, Job, Lane, Lanes};
 use crate::nn::network::Decay;
 use crate::nn::scalar::Number;
 
 /// An update rule with what it remembers.
 #[derive(Debug, Clone)]
-pub enum Optimizer<S> {
-    /// θ = fma(−lr, g, θ).
+pub struct Optimizer<S> {
+    rule: Rule,
+    /// βᵗ of Adam, by repeated multiplication.
+    powers: [f64; 2],
+    /// Velocity, or means of gradients and of their squares, (parameters) each; empty where the rule has none.
+    moments: [Vec<S>; 2],
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Rule {
     Descent,
+    Momentum { momentum: f64 },
+    Nesterov { momentum: f64 },
+    Adam { betas: [f64; 2], eps: f64 },
+    RmsProp { alpha: f64, eps: f64 },
+}
+
+impl Rule {
+    fn new(spec: &spec::Optimizer) -> Self {
+        match *spec {
+            spec::Optimizer::Gd | spec::Optimizer::Sgd { momentum: 0.0 } => Self::Descent,
+            spec::Optimizer::Sgd { momentum } => Self::Momentum { momentum },
+            spec::Optimizer::Nesterov { momentum } => Self::Nesterov { momentum },
+            spec::Optimizer::RmsProp { alpha, eps } => Self::RmsProp { alpha, eps },
+            spec::Optimizer::Adam { beta1, beta2, eps } | spec::Optimizer::AdamW { beta1, beta2, eps } => {
+                Self::Adam { betas: [beta1, beta2], eps }
+            }
+        }
+    }
+
+    /// Numbers to remember for each parameter.
+    fn moments(self) -> usize {
+        match self {
+            Self::Descent => 0,
+            Self::Momentum { .. } | Self::Nesterov { .. } | Self::RmsProp { .. } => 1,
+            Self::Adam { .. } => 2,
+        }
+    }
+}
+
+/// One update: a rule with its numbers, each rounded once.
+#[derive(Debug, Clone, Copy)]
+enum Update<S> {
+    /// θ = fma(−lr, g, θ).
+    Descent { minus_lr: S },
     /// v = fma(μ, v, g); θ = fma(−lr, v, θ). The velocity starts at 0.
-    Momentum {
-        /// μ.
-        momentum: S,
-        /// v, (parameters).
-        velocity: Vec<S>,
-    },
+    Momentum { momentum: S, minus_lr: S },
     /// v = fma(μ, v, g); θ = fma(−lr, fma(μ, v, g), θ), as PyTorch has Nesterov's momentum.
-    Nesterov {
-        /// μ.
-        momentum: S,
-        /// v, (parameters).
-        velocity: Vec<S>,
-    },
-    /// Adam (Kingma & Ba 2015, algorithm 1) with eps outside the root, as PyTorch has it.
-    Adam(Adam<S>),
+    Nesterov { momentum: S, minus_lr: S },
+    /// Adam (Kingma & Ba 2015, algorithm 1) with eps outside the root, as PyTorch has it:
+    /// m = fma(β₁, m, (1 − β₁)·g); v = fma(β₂, v, ((1 − β₂)·g)·g);
+    /// θ = fma(−lr/(1 − β₁ᵗ), m / fma(√v, 1/√(1 − β₂ᵗ), eps), θ).
+    Adam { keep: [S; 2], take: [S; 2], minus_step: S, unbias: S, eps: S },
     /// v = fma(α, v, ((1 − α)·g)·g); θ = fma(−lr, g / (√v + eps), θ), as PyTorch has it.
-    RmsProp {
-        /// α, and 1 − α as f64 has it.
-        alpha: [S; 2],
-        /// Added to the root.
-        eps: S,
-        /// v, (parameters).
-        square: Vec<S>,
-    },
+    RmsProp { keep: S, take: S, minus_lr: S, eps: S },
 }
 
 /// What pulls the parameters to 0 before each update.
@@ -66,224 +95,166 @@ impl WeightDecay {
 
     /// Changes `gradient` or `theta` (parameters) ahead of an update with learning rate `lr`.
     pub fn apply<S: Number>(self, theta: &mut [S], gradient: &mut [S], lr: f64, lanes: Lanes) {
-        match self {
-            Self::None => {}
-            Self::Coupled(amount) => lanes.run(Decay { theta, factor: S::from_f64(amount), gradient }),
-            Self::Decoupled(amount) => lanes.run(Shrink { theta, factor: S::from_f64(1.0 - lr * amount) }),
-        }
+        lanes.run(Pull { decay: self, theta, gradient, lr });
     }
 }
 
-/// Adam's constants and moments.
-#[derive(Debug, Clone)]
-pub struct Adam<S> {
-    betas: [f64; 2],
-    eps: f64,
-    /// βᵗ, by repeated multiplication.
-    powers: [f64; 2],
-    /// Mean of gradients and of their squares, (parameters) each.
-    moments: [Vec<S>; 2],
+/// See [`WeightDecay::apply`].
+struct Pull<'a, S> {
+    decay: WeightDecay,
+    theta: &'a mut [S],
+    gradient: &'a mut [S],
+    lr: f64,
+}
+
+impl<S: Number> Job for Pull<'_, S> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let Self { decay, theta, gradient, lr } = self;
+        match decay {
+            WeightDecay::None => {}
+            WeightDecay::Coupled(amount) => Decay { theta, factor: S::from_f64(amount), gradient }.run(),
+            WeightDecay::Decoupled(amount) => {
+                let factor = S::from_f64(1.0 - lr * amount);
+                for theta in theta {
+                    *theta = factor.mul(*theta);
+                }
+            }
+        }
+    }
 }
 
 impl<S: Number> Optimizer<S> {
     /// The rule that `spec` names, for so many parameters, with nothing remembered.
     pub fn new(spec: &spec::Optimizer, parameters: usize) -> Self {
-        match *spec {
-            spec::Optimizer::Gd | spec::Optimizer::Sgd { momentum: 0.0 } => Self::Descent,
-            spec::Optimizer::Sgd { momentum } => {
-                Self::Momentum { momentum: S::from_f64(momentum), velocity: vec![S::ZERO; parameters] }
-            }
-            spec::Optimizer::Nesterov { momentum } => {
-                Self::Nesterov { momentum: S::from_f64(momentum), velocity: vec![S::ZERO; parameters] }
-            }
-            spec::Optimizer::RmsProp { alpha, eps } => Self::RmsProp {
-                alpha: [S::from_f64(alpha), S::from_f64(1.0 - alpha)],
+        let rule = Rule::new(spec);
+        let of = |number| vec![S::ZERO; if number < rule.moments() { parameters } else { 0 }];
+        Self { rule, powers: [1.0, 1.0], moments: [of(0), of(1)] }
+    }
+
+    /// Bytes that the rule `spec` takes to remember so many parameters.
+    pub(crate) fn bytes(spec: &spec::Optimizer, parameters: usize) -> usize {
+        Rule::new(spec).moments() * parameters * size_of::<S>()
+    }
+
+    /// Begins the update with learning rate `lr`, `decay` ahead of it.
+    pub(crate) fn begin(&mut self, decay: WeightDecay, lr: f64) -> Step<'_, S> {
+        let minus_lr = S::from_f64(-lr);
+        let update = match self.rule {
+            Rule::Descent => Update::Descent { minus_lr },
+            Rule::Momentum { momentum } => Update::Momentum { momentum: S::from_f64(momentum), minus_lr },
+            Rule::Nesterov { momentum } => Update::Nesterov { momentum: S::from_f64(momentum), minus_lr },
+            Rule::RmsProp { alpha, eps } => Update::RmsProp {
+                keep: S::from_f64(alpha),
+                take: S::from_f64(1.0 - alpha),
+                minus_lr,
                 eps: S::from_f64(eps),
-                square: vec![S::ZERO; parameters],
             },
-            spec::Optimizer::Adam { beta1, beta2, eps } | spec::Optimizer::AdamW { beta1, beta2, eps } => {
-                Self::Adam(Adam {
-                    betas: [beta1, beta2],
-                    eps,
-                    powers: [1.0, 1.0],
-                    moments: [vec![S::ZERO; parameters], vec![S::ZERO; parameters]],
-                })
+            Rule::Adam { betas, eps } => {
+                for (power, beta) in self.powers.iter_mut().zip(betas) {
+                    *power *= beta;
+                }
+                Update::Adam {
+                    keep: betas.map(S::from_f64),
+                    take: betas.map(|beta| S::from_f64(1.0 - beta)),
+                    minus_step: S::from_f64(-(lr / (1.0 - self.powers[0]))),
+                    unbias: S::from_f64(1.0 / (1.0 - self.powers[1]).sqrt()),
+                    eps: S::from_f64(eps),
+                }
             }
-        }
+        };
+        let [first, second] = &mut self.moments;
+        Step { decay, lr, update, moments: [first, second] }
     }
 
     /// One update of `theta` with learning rate `lr`. `theta` and `gradient` (parameters).
     pub fn step(&mut self, theta: &mut [S], gradient: &[S], lr: f64, lanes: Lanes) {
-        match self {
-            Self::Descent => lanes.run(Descend { theta, direction: gradient, minus_lr: S::from_f64(-lr) }),
-            Self::Momentum { momentum, velocity } => lanes.run(Accelerate {
-                theta,
-                gradient,
-                velocity,
-                momentum: *momentum,
-                minus_lr: S::from_f64(-lr),
-            }),
-            Self::Nesterov { momentum, velocity } => lanes.run(LookAhead {
-                theta,
-                gradient,
-                velocity,
-                momentum: *momentum,
-                minus_lr: S::from_f64(-lr),
-            }),
-            Self::Adam(adam) => lanes.run(adam.update(theta, gradient, lr)),
-            Self::RmsProp { alpha, eps, square } => lanes.run(Normalise {
-                theta,
-                gradient,
-                square,
-                alpha: *alpha,
-                minus_lr: S::from_f64(-lr),
-                eps: *eps,
-            }),
-        }
+        let Step { update, moments, .. } = self.begin(WeightDecay::None, lr);
+        lanes.run(Apply { update, theta, gradient, moments });
     }
 }
 
-impl<S: Number> Adam<S> {
-    fn update<'a>(&'a mut self, theta: &'a mut [S], gradient: &'a [S], lr: f64) -> Adapt<'a, S> {
-        for (power, beta) in self.powers.iter_mut().zip(self.betas) {
-            *power *= beta;
-        }
-        let [mean, square] = &mut self.moments;
-        Adapt {
-            theta,
-            gradient,
-            mean,
-            square,
-            keep: self.betas.map(S::from_f64),
-            take: self.betas.map(|beta| S::from_f64(1.0 - beta)),
-            minus_step: S::from_f64(-(lr / (1.0 - self.powers[0]))),
-            unbias: S::from_f64(1.0 / (1.0 - self.powers[1]).sqrt()),
-            eps: S::from_f64(self.eps),
-        }
-    }
+/// An update under way: any part of the parameters at a time, each once.
+#[derive(Debug)]
+pub(crate) struct Step<'a, S> {
+    decay: WeightDecay,
+    lr: f64,
+    update: Update<S>,
+    moments: [&'a mut [S]; 2],
 }
 
-struct Descend<'a, S> {
-    theta: &'a mut [S],
-    direction: &'a [S],
-    minus_lr: S,
-}
-
-impl<S: Number> Job for Descend<'_, S> {
-    type Output = ();
-
+impl<V: Lane> Step<'_, V> {
+    /// Asks for what will be needed to update `range` of `theta`.
     #[inline(always)]
-    fn run(self) {
-        for (theta, &d) in self.theta.iter_mut().zip(self.direction) {
-            *theta = self.minus_lr.fma(d, *theta);
+    pub(crate) fn prefetch(&self, theta: &[V], range: Range<usize>) {
+        lane::prefetch(&theta[range.clone()]);
+        for moments in &self.moments {
+            lane::prefetch(moments.get(range.clone()).unwrap_or_default());
         }
     }
 }
 
-struct Accelerate<'a, S> {
+impl<S: Number> Step<'_, S> {
+    /// Updates the parameters `range`, which are `theta`, by their `gradient`, which weight decay may change.
+    #[inline(always)]
+    pub(crate) fn apply(&mut self, theta: &mut [S], gradient: &mut [S], range: Range<usize>) {
+        Pull { decay: self.decay, theta, gradient, lr: self.lr }.run();
+        let [first, second] = &mut self.moments;
+        let moments =
+            [first.get_mut(range.clone()).unwrap_or_default(), second.get_mut(range).unwrap_or_default()];
+        Apply { update: self.update, theta, gradient, moments }.run();
+    }
+}
+
+/// An update of `theta`; `gradient` and each moment the rule has (parameters).
+struct Apply<'a, S> {
+    update: Update<S>,
     theta: &'a mut [S],
     gradient: &'a [S],
-    velocity: &'a mut [S],
-    momentum: S,
-    minus_lr: S,
+    moments: [&'a mut [S]; 2],
 }
 
-impl<S: Number> Job for Accelerate<'_, S> {
+impl<S: Number> Job for Apply<'_, S> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        for ((theta, v), &g) in self.theta.iter_mut().zip(self.velocity).zip(self.gradient) {
-            *v = self.momentum.fma(*v, g);
-            *theta = self.minus_lr.fma(*v, *theta);
-        }
-    }
-}
-
-struct LookAhead<'a, S> {
-    theta: &'a mut [S],
-    gradient: &'a [S],
-    velocity: &'a mut [S],
-    momentum: S,
-    minus_lr: S,
-}
-
-impl<S: Number> Job for LookAhead<'_, S> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        for ((theta, v), &g) in self.theta.iter_mut().zip(self.velocity).zip(self.gradient) {
-            *v = self.momentum.fma(*v, g);
-            *theta = self.minus_lr.fma(self.momentum.fma(*v, g), *theta);
-        }
-    }
-}
-
-/// v = fma(α, v, ((1 − α)·g)·g); θ = fma(−lr, g / (√v + eps), θ).
-struct Normalise<'a, S> {
-    theta: &'a mut [S],
-    gradient: &'a [S],
-    square: &'a mut [S],
-    alpha: [S; 2],
-    minus_lr: S,
-    eps: S,
-}
-
-impl<S: Number> Job for Normalise<'_, S> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        for ((theta, v), &g) in self.theta.iter_mut().zip(self.square).zip(self.gradient) {
-            *v = self.alpha[0].fma(*v, self.alpha[1].mul(g).mul(g));
-            *theta = self.minus_lr.fma(g.div(v.sqrt().add(self.eps)), *theta);
-        }
-    }
-}
-
-/// θ = factor·θ.
-struct Shrink<'a, S> {
-    theta: &'a mut [S],
-    factor: S,
-}
-
-impl<S: Number> Job for Shrink<'_, S> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        for theta in self.theta {
-            *theta = self.factor.mul(*theta);
-        }
-    }
-}
-
-/// m = fma(β₁, m, (1 − β₁)·g); v = fma(β₂, v, ((1 − β₂)·g)·g);
-/// θ = fma(−lr/(1 − β₁ᵗ), m / fma(√v, 1/√(1 − β₂ᵗ), eps), θ).
-struct Adapt<'a, S> {
-    theta: &'a mut [S],
-    gradient: &'a [S],
-    mean: &'a mut [S],
-    square: &'a mut [S],
-    keep: [S; 2],
-    take: [S; 2],
-    minus_step: S,
-    unbias: S,
-    eps: S,
-}
-
-impl<S: Number> Job for Adapt<'_, S> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let moments = self.mean.iter_mut().zip(self.square);
-        for ((theta, &g), (m, v)) in self.theta.iter_mut().zip(self.gradient).zip(moments) {
-            *m = self.keep[0].fma(*m, self.take[0].mul(g));
-            *v = self.keep[1].fma(*v, self.take[1].mul(g).mul(g));
-            let root = v.sqrt().fma(self.unbias, self.eps);
-            *theta = self.minus_step.fma(m.div(root), *theta);
+        let Self { update, theta, gradient, moments: [first, second] } = self;
+        let all = theta.iter_mut().zip(gradient);
+        match update {
+            Update::Descent { minus_lr } => {
+                for (theta, &g) in all {
+                    *theta = minus_lr.fma(g, *theta);
+                }
+            }
+            Update::Momentum { momentum, minus_lr } => {
+                for ((theta, &g), v) in all.zip(first) {
+                    *v = momentum.fma(*v, g);
+                    *theta = minus_lr.fma(*v, *theta);
+                }
+            }
+            Update::Nesterov { momentum, minus_lr } => {
+                for ((theta, &g), v) in all.zip(first) {
+                    *v = momentum.fma(*v, g);
+                    *theta = minus_lr.fma(momentum.fma(*v, g), *theta);
+                }
+            }
+            Update::Adam { keep, take, minus_step, unbias, eps } => {
+                for ((theta, &g), (m, v)) in all.zip(first.iter_mut().zip(second)) {
+                    *m = keep[0].fma(*m, take[0].mul(g));
+                    *v = keep[1].fma(*v, take[1].mul(g).mul(g));
+                    let root = v.sqrt().fma(unbias, eps);
+                    *theta = minus_step.fma(m.div(root), *theta);
+                }
+            }
+            Update::RmsProp { keep, take, minus_lr, eps } => {
+                for ((theta, &g), v) in all.zip(first) {
+                    *v = keep.fma(*v, take.mul(g).mul(g));
+                    *theta = minus_lr.fma(g.div(v.sqrt().add(eps)), *theta);
+                }
+            }
         }
     }
 }

@@ -3,26 +3,24 @@
 //! Every lane's sums are the reference's own chains (`nn/network.rs`), so a lane ends with the bits that its trial
 //! alone would have. A lane that overflows stays alone with its NaNs.
 
+mod piece;
+mod strip;
+mod sums;
+mod tiny;
+
 use seedsweep_common::spec::{Activation, Loss};
 
-use crate::nn::lane::{
-    Each, Job, Lane, Lanes, Matrix, Operand, Product, Shared, Start, elements, elements_mut,
-};
-use crate::nn::layer::{self, Layer};
-use crate::nn::loss;
+use crate::nn::lane::{Lane, Lanes, Matrix, Operand, Shared, elements, elements_mut};
+use crate::nn::layer;
 use crate::nn::network::{Batch, Decay, Network};
 use crate::nn::scalar::Number;
-
-/// Whether networks of this kind can be trained side by side: gelu's derivative needs sums that a pod does not keep,
-/// and its outputs are linear.
-pub(crate) fn supports(network: &Network) -> bool {
-    !layer::needs_sums(network.activation()) && network.output_activation() == Activation::Identity
-}
+use piece::{Piece, State, Values, of, of_lanes};
+use strip::{Strip, padded, places};
+use sums::{Finite, Mean, SquaredNorm};
+pub(crate) use tiny::Rule;
 
 /// Most rows worked off at once: long enough for the sums over rows, short enough for the cache.
-const PIECE_ROWS: usize = 48;
-/// From this width on rows are padded to an odd length, so that they do not fall on the same sets of the cache.
-const PADDED_WIDTH: usize = 16;
+const PIECE_ROWS: usize = 64;
 
 /// Which rows of the data a pass is over.
 #[derive(Debug, Clone, Copy)]
@@ -42,39 +40,12 @@ pub(crate) struct Wanted {
     pub(crate) gradient: bool,
 }
 
-/// A layer's place among the pod's parameters: weights (outputs, stride), then biases.
-#[derive(Debug, Clone, Copy)]
-struct Strip {
-    layer: Layer,
-    offset: usize,
-    stride: usize,
-}
-
-impl Strip {
-    #[inline(always)]
-    fn weight_count(&self) -> usize {
-        self.layer.outputs * self.stride
-    }
-
-    /// Weights and biases in a vector laid out like the parameters.
-    #[inline(always)]
-    fn split<'v, V>(&self, vector: &'v [V]) -> (&'v [V], &'v [V]) {
-        vector[self.offset..self.offset + self.weight_count() + self.layer.outputs]
-            .split_at(self.weight_count())
-    }
-
-    #[inline(always)]
-    fn split_mut<'v, V>(&self, vector: &'v mut [V]) -> (&'v mut [V], &'v mut [V]) {
-        vector[self.offset..self.offset + self.weight_count() + self.layer.outputs]
-            .split_at_mut(self.weight_count())
-    }
-}
-
 /// Networks side by side, with the buffers to train them.
 #[derive(Debug)]
 pub(crate) struct Pod<'a, V: Lane> {
     strips: Vec<Strip>,
     activation: Activation,
+    output_activation: Activation,
     loss: Loss,
     l2: f64,
     rows: Batch<'a, V::Elem>,
@@ -82,10 +53,10 @@ pub(crate) struct Pod<'a, V: Lane> {
     pub(crate) theta: Vec<V>,
     /// The gradient, laid out like the parameters.
     pub(crate) gradient: Vec<V>,
-    /// For each layer its values after the activation, (piece, padded outputs).
-    values: Vec<Vec<V>>,
-    /// For each layer the loss's derivatives by its sums, likewise.
-    deltas: Vec<Vec<V>>,
+    /// Of each layer.
+    values: Vec<Values<V>>,
+    /// The loss's derivatives by the sums of the last layer, (piece, outputs).
+    output_deltas: Vec<V>,
     /// Gathered rows: (piece, inputs) the same for all lanes, or (piece, padded inputs) each lane's own.
     same: Vec<V::Elem>,
     own: Vec<V>,
@@ -94,6 +65,8 @@ pub(crate) struct Pod<'a, V: Lane> {
     /// Which rows of all the targets are, where they are those of a piece of all rows.
     loaded: Option<(usize, usize)>,
     pub(crate) lanes: Lanes,
+    /// The widths of a network with a kernel of its own.
+    tiny: Option<tiny::Widths>,
 }
 
 impl<'a, V: Lane> Pod<'a, V> {
@@ -105,31 +78,46 @@ impl<'a, V: Lane> Pod<'a, V> {
         rows: Batch<'a, V::Elem>,
         lanes: Lanes,
     ) -> Self {
-        let mut strips = Vec::with_capacity(network.layers().len());
-        let mut offset = 0;
-        for &layer in network.layers() {
-            let strip = Strip { layer, offset, stride: padded(layer.inputs) };
-            offset += strip.weight_count() + layer.outputs;
-            strips.push(strip);
-        }
-        let per_layer =
-            || strips.iter().map(|strip| vec![V::ZERO; PIECE_ROWS * padded(strip.layer.outputs)]).collect();
+        let (strips, length) = Strip::of(network);
+        let kept = if layer::needs_sums(network.activation()) { PIECE_ROWS } else { 0 };
+        let values = strips.iter().map(|strip| {
+            let width = padded(strip.layer.outputs);
+            let kept = if strip.end() < length { kept } else { 0 };
+            Values { activated: vec![V::ZERO; PIECE_ROWS * width], slopes: vec![V::ZERO; kept * width] }
+        });
         Self {
             activation: network.activation(),
+            output_activation: network.output_activation(),
             loss,
             l2,
             rows,
-            theta: vec![V::ZERO; offset],
-            gradient: vec![V::ZERO; offset],
-            values: per_layer(),
-            deltas: per_layer(),
+            theta: vec![V::ZERO; length],
+            gradient: vec![V::ZERO; length],
+            values: values.collect(),
+            output_deltas: vec![V::ZERO; PIECE_ROWS * network.output_width()],
             loaded: None,
             same: Vec::new(),
             own: Vec::new(),
             targets: vec![V::ZERO; PIECE_ROWS * network.output_width()],
             strips,
             lanes,
+            tiny: tiny::widths(network),
         }
+    }
+
+    /// Lane values of the parameters of `network`, and bytes of all buffers of a pod whose lanes have their own rows
+    /// or not.
+    pub(crate) fn bytes(network: &Network, own_rows: bool) -> (usize, usize) {
+        let (strips, parameters) = Strip::of(network);
+        let mut per_row = 2 * network.output_width();
+        for strip in &strips {
+            let keeps_slopes = layer::needs_sums(network.activation()) && strip.end() < parameters;
+            per_row += padded(strip.layer.outputs) * (1 + usize::from(keeps_slopes));
+        }
+        let inputs = network.input_width();
+        let (own, same) = if own_rows { (padded(inputs), 0) } else { (0, inputs) };
+        let lanes = 2 * parameters + PIECE_ROWS * (per_row + own);
+        (parameters, lanes * size_of::<V>() + PIECE_ROWS * same * size_of::<V::Elem>())
     }
 
     /// Puts the parameters `theta`, in drawing order, into lane `lane`.
@@ -147,7 +135,7 @@ impl<'a, V: Lane> Pod<'a, V> {
     }
 
     /// Goes over the picked rows: the gradient with l2 is left in `gradient`, the mean loss with l2 is returned.
-    /// After each piece of rows `look` is told how many rows it had, with their outputs (rows, padded) and targets
+    /// After each piece of rows `look` is told how many rows it had, with their outputs and targets,
     /// (rows, outputs); it may end the pass early.
     pub(crate) fn pass<E>(
         &mut self,
@@ -162,10 +150,12 @@ impl<'a, V: Lane> Pod<'a, V> {
             Pick::Own(rows) => rows[0].len(),
         };
         let share = V::Elem::from_f64(1.0 / count as f64);
+        // pieces of about the same length: sums over few rows are short of work between their loads and stores
+        let piece = count.div_ceil(count.div_ceil(PIECE_ROWS).max(1)).max(1);
         let mut sum = V::ZERO;
         let mut from = 0;
         while from < count {
-            let to = count.min(from + PIECE_ROWS);
+            let to = count.min(from + piece);
             self.gather(pick, from, to);
             let state = State { share, sum, first: from == 0, wanted };
             sum = match pick {
@@ -186,7 +176,7 @@ impl<'a, V: Lane> Pod<'a, V> {
                     sum
                 }
             };
-            let outputs = &self.values[self.strips.len() - 1][..(to - from) * padded(width)];
+            let outputs = &self.values[self.strips.len() - 1].activated[..(to - from) * width];
             look(outputs, &self.targets[..(to - from) * width])?;
             from = to;
         }
@@ -202,15 +192,17 @@ impl<'a, V: Lane> Pod<'a, V> {
 
     /// Works off `count` rows.
     fn piece<O: Operand<V>>(&mut self, input: Matrix<O>, count: usize, state: State<V>) -> V {
+        let width = self.output_width();
         V::enter(Piece {
             strips: &self.strips,
             activation: self.activation,
+            output_activation: self.output_activation,
             loss: self.loss,
             theta: &self.theta,
             gradient: &mut self.gradient,
             values: &mut self.values,
-            deltas: &mut self.deltas,
-            targets: &self.targets[..count * self.strips[self.strips.len() - 1].layer.outputs],
+            output_deltas: &mut self.output_deltas[..count * width],
+            targets: &self.targets[..count * width],
             input,
             count,
             state,
@@ -281,296 +273,4 @@ fn scatter<V: Lane>(values: &[V::Elem], lane: usize, lanes: &mut [V::Elem]) {
     for (place, &value) in lanes.chunks_exact_mut(V::WIDTH).zip(values) {
         place[lane] = value;
     }
-}
-
-/// Length of a row of `width` values in memory.
-pub(crate) fn padded(width: usize) -> usize {
-    if width < PADDED_WIDTH { width } else { width | 1 }
-}
-
-/// Places of the parameters, in drawing order.
-#[inline(always)]
-fn places(strips: &[Strip]) -> impl Iterator<Item = usize> {
-    strips.iter().flat_map(|strip| {
-        let Strip { layer, offset, stride } = *strip;
-        let weights =
-            (0..layer.outputs).flat_map(move |u| (0..layer.inputs).map(move |k| offset + u * stride + k));
-        weights.chain((0..layer.outputs).map(move |u| offset + layer.outputs * stride + u))
-    })
-}
-
-/// Loss and gradient of some rows.
-struct Piece<'a, V: Lane, O> {
-    strips: &'a [Strip],
-    activation: Activation,
-    loss: Loss,
-    theta: &'a [V],
-    gradient: &'a mut [V],
-    values: &'a mut [Vec<V>],
-    deltas: &'a mut [Vec<V>],
-    /// (rows, outputs).
-    targets: &'a [V],
-    /// (r = input, i = row).
-    input: Matrix<O>,
-    /// Rows.
-    count: usize,
-    state: State<V>,
-}
-
-/// Where a pass stands.
-#[derive(Debug, Clone, Copy)]
-struct State<V: Lane> {
-    /// 1/B, rounded.
-    share: V::Elem,
-    /// The sum of losses so far.
-    sum: V,
-    /// Whether sums over rows begin here.
-    first: bool,
-    wanted: Wanted,
-}
-
-impl<V: Lane, O: Operand<V>> Job for Piece<'_, V, O> {
-    /// The sum of losses, grown by these rows.
-    type Output = V;
-
-    #[inline(always)]
-    fn run(mut self) -> V {
-        self.forward();
-        let last = self.strips.len() - 1;
-        let width = self.strips[last].layer.outputs;
-        let stride = padded(width);
-        let rows = self.values[last].chunks_exact(stride).zip(self.targets.chunks_exact(width));
-        let mut sum = self.state.sum;
-        if self.state.wanted.loss {
-            for (outputs, targets) in rows.clone() {
-                sum = loss::add_rows(self.loss, &outputs[..width], targets, width, sum);
-            }
-        }
-        if self.state.wanted.gradient {
-            let share = V::splat(self.state.share);
-            for (deltas, (outputs, targets)) in self.deltas[last].chunks_exact_mut(stride).zip(rows) {
-                let (outputs, deltas) = (&outputs[..width], &mut deltas[..width]);
-                loss::output_deltas(self.loss, outputs, targets, width, share, deltas);
-            }
-            self.backward();
-        }
-        sum
-    }
-}
-
-impl<V: Lane, O: Operand<V>> Piece<'_, V, O> {
-    #[inline(always)]
-    fn forward(&mut self) {
-        for (l, strip) in self.strips.iter().enumerate() {
-            let (below, from_here) = self.values.split_at_mut(l);
-            let stride = padded(strip.layer.outputs);
-            let sums = &mut from_here[0][..self.count * stride];
-            match below.last() {
-                None => forward(strip, self.theta, self.input, self.count, sums),
-                Some(values) => {
-                    let input = of_lanes(values, 1, padded(strip.layer.inputs));
-                    forward(strip, self.theta, input, self.count, sums);
-                }
-            }
-            if l + 1 < self.strips.len() {
-                layer::activate(self.activation, sums);
-            }
-        }
-    }
-
-    #[inline(always)]
-    fn backward(&mut self) {
-        for (l, strip) in self.strips.iter().enumerate().rev() {
-            let (below, from_here) = self.deltas.split_at_mut(l);
-            let stride = padded(strip.layer.outputs);
-            let deltas = Rows { values: &from_here[0][..self.count * stride], stride, count: self.count };
-            let gradient = &mut *self.gradient;
-            let Some(below) = below.last_mut() else {
-                add_gradient(strip, deltas, self.input, self.state.first, gradient);
-                break;
-            };
-            let stride = padded(strip.layer.inputs);
-            let inputs = &self.values[l - 1][..self.count * stride];
-            let below = &mut below[..self.count * stride];
-            backward(strip, self.theta, deltas, below);
-            layer::multiply_by_derivative(self.activation, inputs, &[], below);
-            let input = of_lanes(inputs, 1, stride);
-            add_gradient(strip, deltas, input, self.state.first, gradient);
-        }
-    }
-}
-
-/// A matrix of lane values: (r, i) is lane value r · along + i · across.
-#[inline(always)]
-fn of_lanes<V: Lane>(values: &[V], along: usize, across: usize) -> Matrix<Each<'_, V::Elem>> {
-    of(Each(elements(values)), V::WIDTH * along, V::WIDTH * across)
-}
-
-/// A matrix inside `operand`.
-#[inline(always)]
-fn of<O>(operand: O, along: usize, across: usize) -> Matrix<O> {
-    Matrix { operand, along, across }
-}
-
-/// Values of some rows, `stride` apart.
-#[derive(Debug, Clone, Copy)]
-struct Rows<'a, V> {
-    values: &'a [V],
-    stride: usize,
-    count: usize,
-}
-
-/// The sums of a layer, before its activation: (rows, padded outputs).
-#[inline(always)]
-fn forward<V: Lane, O: Operand<V>>(
-    strip: &Strip,
-    theta: &[V],
-    input: Matrix<O>,
-    count: usize,
-    sums: &mut [V],
-) {
-    let (weights, biases) = strip.split(theta);
-    V::enter(Product::<V, _> {
-        a: of_lanes(weights, 1, strip.stride),
-        b: input,
-        depth: strip.layer.inputs,
-        start: Start::Values(elements(biases)),
-        sums: elements_mut(sums),
-        strides: (V::WIDTH, V::WIDTH * padded(strip.layer.outputs)),
-        size: (strip.layer.outputs, count),
-    });
-}
-
-/// The sums of δ over a layer's outputs, before the derivative of the activation: (rows, padded inputs).
-#[inline(always)]
-fn backward<V: Lane>(strip: &Strip, theta: &[V], deltas: Rows<'_, V>, below: &mut [V]) {
-    let (weights, _) = strip.split(theta);
-    V::enter(Product::<V, _> {
-        a: of_lanes(weights, strip.stride, 1),
-        b: of_lanes(deltas.values, 1, deltas.stride),
-        depth: strip.layer.outputs,
-        start: Start::Zero,
-        sums: elements_mut(below),
-        strides: (V::WIDTH, V::WIDTH * padded(strip.layer.inputs)),
-        size: (strip.layer.inputs, deltas.count),
-    });
-}
-
-/// Goes on with the sums over rows, or begins them.
-#[inline(always)]
-fn add_gradient<V: Lane, O: Operand<V>>(
-    strip: &Strip,
-    deltas: Rows<'_, V>,
-    input: Matrix<O>,
-    first: bool,
-    gradient: &mut [V],
-) {
-    let (weights, biases) = strip.split_mut(gradient);
-    // (r = row, i = input) instead of (r = input, i = row)
-    let input = Matrix { operand: input.operand, along: input.across, across: input.along };
-    V::enter(Product::<V, _> {
-        a: of_lanes(deltas.values, deltas.stride, 1),
-        b: input,
-        depth: deltas.count,
-        start: if first { Start::Zero } else { Start::Present },
-        sums: elements_mut(weights),
-        strides: (V::WIDTH * strip.stride, V::WIDTH),
-        size: (strip.layer.outputs, strip.layer.inputs),
-    });
-    if first {
-        biases.fill(V::ZERO);
-    }
-    for row in deltas.values.chunks_exact(deltas.stride) {
-        for (sum, &delta) in biases.iter_mut().zip(row) {
-            *sum = sum.add(delta);
-        }
-    }
-}
-
-/// The mean loss over `count` rows, with fma(l2, ‖θ‖², loss) where l2 is not 0.
-struct Mean<'a, 'p, V: Lane> {
-    pod: &'p Pod<'a, V>,
-    sum: V,
-    count: usize,
-}
-
-impl<V: Lane> Job for Mean<'_, '_, V> {
-    type Output = V;
-
-    #[inline(always)]
-    fn run(self) -> V {
-        let Pod { strips, theta, loss, l2, .. } = self.pod;
-        let mean = loss::mean(*loss, self.sum, self.count, self.pod.output_width());
-        if *l2 == 0.0 {
-            return mean;
-        }
-        let norm = SquaredNorm { strips, vector: theta }.run();
-        V::from_f64(*l2).fma(norm, mean)
-    }
-}
-
-/// Σ x² over a vector laid out like the parameters, one chain in drawing order.
-struct SquaredNorm<'a, V> {
-    strips: &'a [Strip],
-    vector: &'a [V],
-}
-
-impl<V: Lane> Job for SquaredNorm<'_, V> {
-    type Output = V;
-
-    #[inline(always)]
-    fn run(self) -> V {
-        let mut sum = V::ZERO;
-        for strip in self.strips {
-            let (weights, biases) = strip.split(self.vector);
-            for row in weights.chunks_exact(strip.stride).map(|row| &row[..strip.layer.inputs]) {
-                for &x in row {
-                    sum = x.fma(x, sum);
-                }
-            }
-            for &x in biases {
-                sum = x.fma(x, sum);
-            }
-        }
-        sum
-    }
-}
-
-/// x − x is 0 for finite x, else NaN, and NaN survives every sum.
-struct Finite<'a, V> {
-    strips: &'a [Strip],
-    vector: &'a [V],
-}
-
-impl<V: Lane> Job for Finite<'_, V> {
-    type Output = V;
-
-    #[inline(always)]
-    fn run(self) -> V {
-        let mut sum = V::ZERO;
-        for strip in self.strips {
-            let (weights, biases) = strip.split(self.vector);
-            for row in weights.chunks_exact(strip.stride).map(|row| &row[..strip.layer.inputs]) {
-                sum = sum.add(differences(row));
-            }
-            sum = sum.add(differences(biases));
-        }
-        sum
-    }
-}
-
-/// Σ (x − x), in four chains: only whether it is NaN is looked at.
-#[inline(always)]
-fn differences<V: Number>(values: &[V]) -> V {
-    let mut sums = [V::ZERO; 4];
-    let mut chunks = values.chunks_exact(4);
-    for chunk in &mut chunks {
-        for (sum, &x) in sums.iter_mut().zip(chunk) {
-            *sum = sum.add(x.sub(x));
-        }
-    }
-    for &x in chunks.remainder() {
-        sums[0] = sums[0].add(x.sub(x));
-    }
-    sums[0].add(sums[1]).add(sums[2].add(sums[3]))
 }

@@ -1,17 +1,22 @@
-//! From a start to a stop: updates, stop rules, divergence. Arithmetic of one precision; no draws but the order's.
+//! One trial alone, in unit lanes, from its start to its stop and scores. Arithmetic of one precision; no draws but the
+//! order's.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use seedsweep_common::outcome::StopReason;
 use seedsweep_common::plan;
-use seedsweep_common::spec::{Batch, Loss, Train};
+use seedsweep_common::spec::{Batch, Loss, Stop};
 
-use crate::nn::lane::Job;
-use crate::nn::network::{self, Network, Pass, SquaredNorm, Workspace};
+use super::pod::Common;
+use super::{Score, Trained, is_right};
+use crate::nn::data::Labels;
+use crate::nn::lane::Lane;
+use crate::nn::network::{self, Network};
 use crate::nn::optimizer::{Optimizer, WeightDecay};
 use crate::nn::order::Order;
-use crate::nn::scalar::Scalar;
+use crate::nn::scalar::{Number as _, Scalar as _};
 use crate::nn::schedule::Rates;
+use crate::nn::unit::{Aim, Unit};
 
 /// It was told to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,55 +30,76 @@ pub(super) struct Stopped {
     pub(super) steps: u64,
 }
 
+/// Trains from `start`, in drawing order, and scores the end. The order is asked only where batches are smaller than
+/// the data.
+pub(super) fn train<V: Lane>(
+    common: &Common<'_, V::Elem>,
+    start: &[V::Elem],
+    order: Order,
+) -> Result<Trained, Cancelled> {
+    let mut descent = Descent::<V>::new(common, start);
+    let mut stopped = descent.run(order)?;
+    let train = descent.score(common.rows, common.train.l2)?;
+    let test = match common.test.features.len() {
+        0 => None,
+        _ => Some(descent.score(common.test, 0.0)?),
+    };
+    if !train.loss.is_finite() {
+        stopped.reason = StopReason::Diverged;
+    }
+    let theta = descent.unit.get().into_iter().map(V::Elem::to_f64).collect();
+    Ok(Trained { stopped, theta, train, test })
+}
+
+/// Euclidean norm of the gradient over all of `rows`.
+pub(super) fn gradient_norm<V: Lane>(
+    network: &Network,
+    loss: Loss,
+    l2: f64,
+    theta: &[V::Elem],
+    rows: network::Batch<'_, V::Elem>,
+    cancelled: &AtomicBool,
+) -> Result<V::Elem, Cancelled> {
+    let mut unit = Unit::<V>::new(network, loss);
+    unit.set(theta);
+    unit.pass(rows, None, l2, Aim::Gradient { loss: false }, |_| look(cancelled))?;
+    Ok(unit.squared_gradient_norm().sqrt())
+}
+
 /// A network on its way down.
-pub(super) struct Descent<'a, S> {
-    network: &'a Network,
-    train: &'a Train,
-    /// All training rows.
-    rows: network::Batch<'a, S>,
-    cancelled: &'a AtomicBool,
-    optimizer: Optimizer<S>,
+struct Descent<'a, V: Lane> {
+    common: &'a Common<'a, V::Elem>,
+    unit: Unit<V>,
+    optimizer: Optimizer<V>,
     decay: WeightDecay,
     rates: Rates,
     /// Updates that the budget allows.
     limit: u64,
-    workspace: Workspace<S>,
-    gradient: Vec<S>,
     steps: u64,
-    /// The parameters, in drawing order.
-    pub(super) theta: Vec<S>,
 }
 
-impl<'a, S: Scalar> Descent<'a, S> {
-    pub(super) fn new(
-        network: &'a Network,
-        train: &'a Train,
-        rows: network::Batch<'a, S>,
-        theta: Vec<S>,
-        cancelled: &'a AtomicBool,
-    ) -> Self {
-        let count = rows.features.len() / network.input_width();
+impl<'a, V: Lane> Descent<'a, V> {
+    fn new(common: &'a Common<'a, V::Elem>, start: &[V::Elem]) -> Self {
+        let train = common.train;
+        let count = common.rows.features.len() / common.network.input_width();
         let limit = plan::updates(train, count as u64).unwrap_or(u64::MAX);
+        let mut unit = Unit::new(common.network, train.loss);
+        unit.set(start);
         Self {
-            network,
-            train,
-            rows,
-            cancelled,
-            optimizer: Optimizer::new(&train.optimizer, theta.len()),
+            optimizer: Optimizer::new(&train.optimizer, unit.parameters()),
             decay: WeightDecay::new(&train.optimizer, train.weight_decay),
             rates: Rates::new(train.lr, train.schedule, limit),
             limit,
-            workspace: network.workspace(),
-            gradient: vec![S::ZERO; theta.len()],
             steps: 0,
-            theta,
+            common,
+            unit,
         }
     }
 
-    /// Trains to the end. The order is asked only where batches are smaller than the data.
-    pub(super) fn run(&mut self, order: Order) -> Result<Stopped, Cancelled> {
-        let reason = match self.train.batch {
-            _ if !self.is_finite() => StopReason::Diverged,
+    /// Trains to the end.
+    fn run(&mut self, order: Order) -> Result<Stopped, Cancelled> {
+        let reason = match self.common.train.batch {
+            _ if !self.unit.is_finite() => StopReason::Diverged,
             Batch::Full => self.full_batches()?,
             Batch::Size(size) => self.small_batches(size as usize, order)?,
         };
@@ -82,17 +108,23 @@ impl<'a, S: Scalar> Descent<'a, S> {
 
     /// Full-batch updates. The rules are looked at before the first update and after each.
     fn full_batches(&mut self) -> Result<StopReason, Cancelled> {
+        let has_rules = has_rules(&self.common.train.stop);
         loop {
-            let with_loss = self.train.stop.loss.is_some();
-            let loss = self.pass(self.rows, with_loss)?;
-            if let Some(reason) = self.judge(loss)? {
+            if has_rules && let Some(reason) = self.judge()? {
                 return Ok(reason);
             }
             if self.steps == self.limit {
                 return Ok(StopReason::StepLimit);
             }
-            self.update();
-            if !self.is_finite() {
+            if has_rules {
+                // from the gradient that the look at the rules has left
+                self.steps += 1;
+                let step = self.optimizer.begin(self.decay, self.rates.next_rate());
+                self.unit.update(step);
+            } else {
+                self.step(None)?;
+            }
+            if !self.unit.is_finite() {
                 return Ok(StopReason::Diverged);
             }
         }
@@ -100,66 +132,52 @@ impl<'a, S: Scalar> Descent<'a, S> {
 
     /// Updates on small batches. The rules are looked at after each whole epoch, on all rows.
     fn small_batches(&mut self, size: usize, mut order: Order) -> Result<StopReason, Cancelled> {
-        let stop = self.train.stop;
-        let has_rules = stop.grad_norm.is_some() || stop.loss.is_some() || stop.max_error.is_some();
-        let count = self.rows.features.len() / self.network.input_width();
+        let has_rules = has_rules(&self.common.train.stop);
+        let count = self.common.rows.features.len() / self.common.network.input_width();
         let updates_per_epoch = count.div_ceil(size) as u64;
-        let mut batch = GatheredRows { features: Vec::new(), targets: Vec::new() };
         while self.steps < self.limit {
             for numbers in order.next_epoch().chunks(size) {
                 if self.steps == self.limit {
                     break;
                 }
-                batch.gather(&self.rows, numbers, self.network);
-                self.pass(batch.as_batch(), false)?;
-                self.update();
+                self.step(Some(numbers))?;
             }
-            if !self.is_finite() {
+            if !self.unit.is_finite() {
                 return Ok(StopReason::Diverged);
             }
-            if has_rules && self.steps.is_multiple_of(updates_per_epoch) {
-                let loss = self.pass(self.rows, stop.loss.is_some())?;
-                if let Some(reason) = self.judge(loss)? {
-                    return Ok(reason);
-                }
+            if has_rules
+                && self.steps.is_multiple_of(updates_per_epoch)
+                && let Some(reason) = self.judge()?
+            {
+                return Ok(reason);
             }
         }
         Ok(StopReason::StepLimit)
     }
 
-    /// The gradient over `rows`, and the loss if asked for (else 0).
-    fn pass(&mut self, rows: network::Batch<'_, S>, with_loss: bool) -> Result<S, Cancelled> {
-        let Train { loss, l2, .. } = *self.train;
-        let mut pass = Pass::new(self.network, &self.theta, &rows, loss, &mut self.workspace);
-        self.gradient.fill(S::ZERO);
-        while pass.add_piece(with_loss, Some(&mut self.gradient)) {
-            look(self.cancelled)?;
-        }
-        pass.finish_gradient(l2, &mut self.gradient);
-        look(self.cancelled)?;
-        Ok(if with_loss { pass.finish_loss(l2) } else { S::ZERO })
-    }
-
-    fn update(&mut self) {
-        let lanes = self.workspace.lanes();
-        let lr = self.rates.next_rate();
-        self.decay.apply(&mut self.theta, &mut self.gradient, lr, lanes);
-        self.optimizer.step(&mut self.theta, &self.gradient, lr, lanes);
+    /// One update by the gradient over the rows `numbers`, or over all.
+    fn step(&mut self, numbers: Option<&[usize]>) -> Result<(), Cancelled> {
+        let Common { rows, train, cancelled, .. } = *self.common;
+        let aim = Aim::Update(self.optimizer.begin(self.decay, self.rates.next_rate()));
+        self.unit.pass(rows, numbers, train.l2, aim, |_| look(cancelled))?;
         self.steps += 1;
+        Ok(())
     }
 
-    /// Which rule ends training here, given the gradient over all rows and the loss where a rule asks for it.
-    /// Everything is compared in the training precision.
-    fn judge(&mut self, loss: S) -> Result<Option<StopReason>, Cancelled> {
-        let stop = self.train.stop;
+    /// Takes the gradient over all rows; the stop rule that holds here, if any. Everything is compared in the training
+    /// precision.
+    fn judge(&mut self) -> Result<Option<StopReason>, Cancelled> {
+        let Common { rows, train, cancelled, .. } = *self.common;
+        let stop = train.stop;
+        let aim = Aim::Gradient { loss: stop.loss.is_some() };
+        let loss = self.unit.pass(rows, None, train.l2, aim, |_| look(cancelled))?;
         if stop.loss.is_some() && !loss.is_finite() {
             return Ok(Some(StopReason::Diverged));
         }
-        if let Some(limit) = stop.grad_norm {
-            let square = self.workspace.lanes().run(SquaredNorm { values: &self.gradient });
-            if square.sqrt().to_f64() <= limit {
-                return Ok(Some(StopReason::Converged));
-            }
+        if let Some(limit) = stop.grad_norm
+            && self.unit.squared_gradient_norm().sqrt().to_f64() <= limit
+        {
+            return Ok(Some(StopReason::Converged));
         }
         let loss_reached = stop.loss.is_some_and(|limit| loss.to_f64() <= limit);
         let errors_reached = match stop.max_error {
@@ -171,67 +189,43 @@ impl<'a, S: Scalar> Descent<'a, S> {
 
     /// Whether every output over all rows is closer than `limit` to its target.
     fn errors_below(&mut self, limit: f64) -> Result<bool, Cancelled> {
-        let mut pass = Pass::new(self.network, &self.theta, &self.rows, Loss::Mse, &mut self.workspace);
-        loop {
-            let more = pass.add_piece(false, None);
-            let (outputs, targets) = pass.last_piece();
+        let Common { rows, cancelled, .. } = *self.common;
+        // `None` ends the pass at the first that is not
+        let below = self.unit.pass(rows, None, 0.0, Aim::Outputs, |seen| {
             // written so that NaN is not below
-            if !outputs.iter().zip(targets).all(|(&f, &y)| f.sub(y).to_f64().abs() < limit) {
-                return Ok(false);
+            let is_below = |(f, y): (&V::Elem, &V::Elem)| f.sub(*y).to_f64().abs() < limit;
+            match seen.rows().all(|(outputs, targets)| outputs.iter().zip(targets).all(is_below)) {
+                true => look(cancelled).map_err(Some),
+                false => Err(None),
             }
-            look(self.cancelled)?;
-            if !more {
-                return Ok(true);
-            }
+        });
+        match below {
+            Ok(_) => Ok(true),
+            Err(None) => Ok(false),
+            Err(Some(cancelled)) => Err(cancelled),
         }
     }
 
-    fn is_finite(&self) -> bool {
-        self.workspace.lanes().run(AllFinite { values: &self.theta })
+    /// Mean loss with `l2` and share of rows classified right.
+    fn score(&mut self, rows: network::Batch<'_, V::Elem>, l2: f64) -> Result<Score, Cancelled> {
+        let Common { labels, train, cancelled, .. } = *self.common;
+        let mut right = 0_usize;
+        let loss = self.unit.pass(rows, None, l2, Aim::Loss, |seen| {
+            right += seen.rows().filter(|(f, y)| is_right(labels, train.loss, f, y)).count();
+            look(cancelled)
+        })?;
+        let count = rows.targets.len() / self.common.network.output_width();
+        let accuracy = (labels != Labels::Regression).then(|| right as f64 / count as f64);
+        Ok(Score { loss: loss.to_f64(), accuracy })
     }
+}
+
+/// Whether anything but the budget and divergence can end a training.
+pub(super) fn has_rules(stop: &Stop) -> bool {
+    stop.grad_norm.is_some() || stop.loss.is_some() || stop.max_error.is_some()
 }
 
 /// Fails if cancellation was asked for.
 pub(super) fn look(cancelled: &AtomicBool) -> Result<(), Cancelled> {
     if cancelled.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(()) }
-}
-
-/// The rows of one batch side by side.
-struct GatheredRows<S> {
-    features: Vec<S>,
-    targets: Vec<S>,
-}
-
-impl<S: Scalar> GatheredRows<S> {
-    fn gather(&mut self, rows: &network::Batch<'_, S>, numbers: &[usize], network: &Network) {
-        let (inputs, outputs) = (network.input_width(), network.output_width());
-        self.features.clear();
-        self.targets.clear();
-        for &row in numbers {
-            self.features.extend_from_slice(&rows.features[row * inputs..(row + 1) * inputs]);
-            self.targets.extend_from_slice(&rows.targets[row * outputs..(row + 1) * outputs]);
-        }
-    }
-
-    fn as_batch(&self) -> network::Batch<'_, S> {
-        network::Batch { features: &self.features, targets: &self.targets }
-    }
-}
-
-/// Whether all values are finite.
-struct AllFinite<'a, S> {
-    values: &'a [S],
-}
-
-impl<S: Scalar> Job for AllFinite<'_, S> {
-    type Output = bool;
-
-    #[inline(always)]
-    fn run(self) -> bool {
-        let mut finite = true;
-        for value in self.values {
-            finite &= value.is_finite();
-        }
-        finite
-    }
 }

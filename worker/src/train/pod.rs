@@ -7,22 +7,26 @@ use std::sync::atomic::AtomicBool;
 
 use seedsweep_common::outcome::StopReason;
 use seedsweep_common::plan;
-use seedsweep_common::spec::{Batch, Loss, Train};
+use seedsweep_common::spec::{Batch, Loss, Stop, Train};
 
 use super::descent::{Cancelled, Stopped, look};
 use super::{Score, Trained, is_right};
+use crate::nn::any_pod::AnyPod;
 use crate::nn::data::Labels;
 use crate::nn::lane::{Lane, Lanes, elements};
 use crate::nn::network::{self, Network};
 use crate::nn::optimizer::{Optimizer, WeightDecay};
 use crate::nn::order::Order;
-use crate::nn::pod::{Pick, Pod, Wanted, padded};
+use crate::nn::pod::{Pick, Rule, Wanted};
 use crate::nn::scalar::{Number, Scalar};
 use crate::nn::schedule::Rates;
 
 const GRADIENT: Wanted = Wanted { loss: false, gradient: true };
 const LOSS: Wanted = Wanted { loss: true, gradient: false };
 const OUTPUTS: Wanted = Wanted { loss: false, gradient: false };
+
+/// Updates made at once: enough to make the looks between them cheap, few enough to repeat.
+const BLOCK: u64 = 64;
 
 /// What the trials of a pod have in common.
 pub(super) struct Common<'a, S> {
@@ -69,13 +73,28 @@ pub(super) fn train<V: Lane>(
     Ok(trained.collect())
 }
 
+/// Euclidean norm of the gradient over all of `rows`, of one network.
+pub(super) fn gradient_norm<S: Scalar + Lane<Elem = S>>(
+    network: &Network,
+    loss: Loss,
+    l2: f64,
+    theta: &[S],
+    rows: network::Batch<'_, S>,
+    cancelled: &AtomicBool,
+) -> Result<S, Cancelled> {
+    let mut pod = AnyPod::<S>::new(network, loss, l2, rows, Lanes::detect());
+    pod.set(0, theta);
+    pod.pass(Pick::All, GRADIENT, |_, _| look(cancelled))?;
+    Ok(pod.squared_gradient_norm().sqrt())
+}
+
 /// How a trial ended, and its parameters there, in drawing order.
 type End<S> = (Stopped, Vec<S>);
 
 /// Trials on their way down.
 struct Descents<'a, V: Lane> {
     common: &'a Common<'a, V::Elem>,
-    pod: Pod<'a, V>,
+    pod: AnyPod<'a, V>,
     optimizer: Optimizer<V>,
     decay: WeightDecay,
     rates: Rates,
@@ -90,13 +109,13 @@ struct Descents<'a, V: Lane> {
 impl<'a, V: Lane> Descents<'a, V> {
     fn new(common: &'a Common<'a, V::Elem>, starts: &[Vec<V::Elem>]) -> Self {
         let Train { loss, l2, .. } = *common.train;
-        let mut pod = Pod::new(common.network, loss, l2, common.rows, common.lanes);
+        let mut pod = AnyPod::new(common.network, loss, l2, common.rows, common.lanes);
         load(&mut pod, starts);
         let train = common.train;
         let count = common.rows.features.len() / common.network.input_width();
         let limit = plan::updates(train, count as u64).unwrap_or(u64::MAX);
         Self {
-            optimizer: Optimizer::new(&train.optimizer, pod.theta.len()),
+            optimizer: Optimizer::new(&train.optimizer, pod.update_parts().0.len()),
             decay: WeightDecay::new(&train.optimizer, train.weight_decay),
             rates: Rates::new(train.lr, train.schedule, limit),
             limit,
@@ -118,6 +137,9 @@ impl<'a, V: Lane> Descents<'a, V> {
     }
 
     fn full_batches(&mut self) -> Result<(), Cancelled> {
+        if self.common.train.stop == Stop::default() {
+            self.unwatched_full_batches()?;
+        }
         while self.is_running() {
             self.look_at_rules()?;
             if self.steps == self.limit {
@@ -129,6 +151,37 @@ impl<'a, V: Lane> Descents<'a, V> {
             }
         }
         Ok(())
+    }
+
+    /// Where no rule asks for a look: many updates at once, as long as the network has a kernel for that and one is
+    /// left. A block in which a trial diverged is repeated update by update, to find at which.
+    fn unwatched_full_batches(&mut self) -> Result<(), Cancelled> {
+        while self.is_running() && self.steps < self.limit {
+            look(self.common.cancelled)?;
+            let count = BLOCK.min(self.limit - self.steps);
+            let before = (self.pod.update_parts().0.to_vec(), self.optimizer.clone(), self.rates.clone());
+            if !self.update_at_once(Pick::All, count) {
+                break;
+            }
+            if self.has_diverged() {
+                self.steps -= count;
+                self.pod.update_parts().0.copy_from_slice(&before.0);
+                (self.optimizer, self.rates) = (before.1, before.2);
+                for _ in 0..count {
+                    self.update_at_once(Pick::All, 1);
+                    self.end_diverged();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes `count` updates on the same rows, or says no and does nothing.
+    fn update_at_once(&mut self, pick: Pick<'_>, count: u64) -> bool {
+        let Self { optimizer, decay, rates, .. } = self;
+        let done = self.pod.update(pick, count, Rule { optimizer, decay: *decay, rates });
+        self.steps += if done { count } else { 0 };
+        done
     }
 
     fn small_batches(&mut self, size: usize, mut orders: Orders) -> Result<(), Cancelled> {
@@ -166,6 +219,9 @@ impl<'a, V: Lane> Descents<'a, V> {
 
     fn step_on(&mut self, pick: Pick<'_>) -> Result<(), Cancelled> {
         let cancelled = self.common.cancelled;
+        if self.update_at_once(pick, 1) {
+            return look(cancelled);
+        }
         self.pod.pass(pick, GRADIENT, |_, _| look(cancelled))?;
         self.update();
         Ok(())
@@ -173,9 +229,9 @@ impl<'a, V: Lane> Descents<'a, V> {
 
     fn update(&mut self) {
         let lr = self.rates.next_rate();
-        let Pod { theta, gradient, lanes, .. } = &mut self.pod;
-        self.decay.apply(theta, gradient, lr, *lanes);
-        self.optimizer.step(theta, gradient, lr, *lanes);
+        let (theta, gradient, lanes) = self.pod.update_parts();
+        self.decay.apply(theta, gradient, lr, lanes);
+        self.optimizer.step(theta, gradient, lr, lanes);
         self.steps += 1;
     }
 
@@ -211,7 +267,7 @@ impl<'a, V: Lane> Descents<'a, V> {
         let width = self.pod.output_width();
         let mut below = vec![true; self.ends.len()];
         self.pod.pass(Pick::All, OUTPUTS, |outputs, targets| {
-            for (outputs, targets) in outputs.chunks_exact(padded(width)).zip(targets.chunks_exact(width)) {
+            for (outputs, targets) in outputs.chunks_exact(width).zip(targets.chunks_exact(width)) {
                 for (f, y) in outputs.iter().zip(targets) {
                     let pairs =
                         elements(std::slice::from_ref(f)).iter().zip(elements(std::slice::from_ref(y)));
@@ -224,6 +280,13 @@ impl<'a, V: Lane> Descents<'a, V> {
             look(cancelled)
         })?;
         Ok(below)
+    }
+
+    /// Whether a running trial has a parameter that is not finite: what is not finite stays so.
+    fn has_diverged(&self) -> bool {
+        let finite = self.pod.finite_or_nan();
+        let finite = elements(std::slice::from_ref(&finite));
+        self.ends.iter().zip(finite).any(|(end, value)| end.is_none() && !value.is_finite())
     }
 
     fn end_diverged(&mut self) {
@@ -250,7 +313,7 @@ impl<'a, V: Lane> Descents<'a, V> {
 }
 
 /// Puts one trial in each lane, and the first again in the lanes that are left over.
-fn load<V: Lane, T: AsRef<[V::Elem]>>(pod: &mut Pod<'_, V>, thetas: &[T]) {
+fn load<V: Lane, T: AsRef<[V::Elem]>>(pod: &mut AnyPod<'_, V>, thetas: &[T]) {
     for lane in 0..V::WIDTH {
         pod.set(lane, thetas[if lane < thetas.len() { lane } else { 0 }].as_ref());
     }
@@ -264,14 +327,14 @@ fn score<V: Lane>(
     thetas: &[&[V::Elem]],
 ) -> Result<Vec<Score>, Cancelled> {
     let loss = common.train.loss;
-    let mut pod = Pod::<V>::new(common.network, loss, l2, rows, common.lanes);
+    let mut pod = AnyPod::<V>::new(common.network, loss, l2, rows, common.lanes);
     load(&mut pod, thetas);
     let width = pod.output_width();
     let mut right = vec![0_usize; thetas.len()];
     let losses = pod.pass(Pick::All, LOSS, |outputs, targets| {
         if common.labels != Labels::Regression {
-            for (outputs, targets) in outputs.chunks_exact(padded(width)).zip(targets.chunks_exact(width)) {
-                count_right::<V>(common.labels, loss, &outputs[..width], targets, &mut right);
+            for (outputs, targets) in outputs.chunks_exact(width).zip(targets.chunks_exact(width)) {
+                count_right::<V>(common.labels, loss, outputs, targets, &mut right);
             }
         }
         look(common.cancelled)

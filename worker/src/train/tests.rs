@@ -1,4 +1,5 @@
 mod curves;
+mod sums;
 
 use std::collections::BTreeSet;
 
@@ -15,15 +16,23 @@ use curves::{assert_close, waves};
 
 pub(super) static RUNNING: AtomicBool = AtomicBool::new(false);
 
+/// The layers of an experiment that has some.
+pub(super) fn mlp(experiment: &mut Experiment) -> &mut spec::Mlp {
+    match &mut experiment.network {
+        spec::Network::Mlp(mlp) => mlp,
+        spec::Network::ReluSum(_) => panic!("this has no layers"),
+    }
+}
+
 /// XOR, 2-2-1 tanh, Xavier, batch 1, 600 epochs: what `seedsweep demo` trains, without the polish.
 pub(super) fn demo() -> Experiment {
     Experiment {
         name: Name::new("demo").unwrap(),
-        network: spec::Network {
+        network: spec::Network::Mlp(spec::Mlp {
             layers: vec![2, 2, 1],
             activation: Activation::Tanh,
             output_activation: Activation::Identity,
-        },
+        }),
         data: Data {
             source: DataSource::Xor { encoding: XorEncoding::Signed },
             test_fraction: 0.0,
@@ -88,7 +97,7 @@ fn prepare_on(precision: Precision, mut experiment: Experiment, train: Rows, sta
 pub(super) fn prepare_rows(precision: Precision, experiment: Experiment, train: Rows) -> Prepared {
     let network = Network::new(&experiment.network);
     let labels = match experiment.train.loss {
-        Loss::Mse => Labels::Regression,
+        Loss::Mse | Loss::Population => Labels::Regression,
         Loss::CrossEntropy => Labels::OneHot,
         Loss::Logistic => Labels::Binary,
     };
@@ -107,12 +116,7 @@ fn train(prepared: &Prepared, restart: u32) -> Outcome {
 
 /// The trained parameters, which an outcome only holds the digest of.
 fn parameters(prepared: &Prepared, restart: u32) -> Vec<f64> {
-    match prepared.precision {
-        Precision::F32 => prepared.descend::<f32>(&prepared.dataset, restart, &RUNNING),
-        Precision::F64 => prepared.descend::<f64>(&prepared.dataset, restart, &RUNNING),
-    }
-    .unwrap()
-    .theta
+    prepared.descend(&prepared.rounded, restart, &RUNNING).unwrap().theta
 }
 
 /// science.md 2, "Golden trajectories", DIGITS-all: 64-16-10 tanh, every parameter equal, full-batch descent.
@@ -136,7 +140,7 @@ fn digits_from_equal_parameters_descend_as_in_numpy_and_units_stay_equal() {
 
 fn digits() -> Experiment {
     let mut experiment = demo();
-    experiment.network.layers = vec![64, 16, 10];
+    mlp(&mut experiment).layers = vec![64, 16, 10];
     experiment.data.source = DataSource::Digits;
     experiment.train.loss = Loss::CrossEntropy;
     experiment.train.l2 = 0.0;
@@ -161,38 +165,65 @@ fn distinct_units(network: &Network, theta: &[f64]) -> usize {
 #[test]
 fn units_that_start_equal_stay_equal_at_every_width() {
     for width in 1..=40 {
-        for precision in [Precision::F32, Precision::F64] {
-            for batch in [Batch::Full, Batch::Size(7)] {
+        for (activation, steps) in [(Activation::Tanh, 40), (Activation::Relu, 20)] {
+            for (precision, batch) in [
+                (Precision::F32, Batch::Full),
+                (Precision::F32, Batch::Size(7)),
+                (Precision::F64, Batch::Full),
+                (Precision::F64, Batch::Size(7)),
+            ] {
                 let mut experiment = demo();
-                experiment.network = spec::Network {
+                experiment.network = spec::Network::Mlp(spec::Mlp {
                     layers: vec![2, width, 1],
-                    activation: Activation::Tanh,
+                    activation,
                     output_activation: Activation::Identity,
-                };
+                });
                 experiment.data.source = DataSource::Moons { samples: 64, noise: 0.1 };
                 experiment.train.batch = batch;
                 experiment.train.lr = 0.1;
                 experiment.train.optimizer = Optimizer::Sgd { momentum: 0.9 };
-                experiment.train.budget = Budget::Steps(60);
+                experiment.train.budget = Budget::Steps(steps);
                 experiment.init =
                     Init { scheme: Scheme::Constant { value: 0.01 }, bias: Bias::Same, perturb: 0.0 };
-                let prepared = prepare(precision, experiment);
-                let theta = parameters(&prepared, 3);
-                assert_eq!(distinct_units(&prepared.network, &theta), 1, "{width} {precision:?} {batch:?}");
-                assert!((theta[0] - 0.01).abs() > 1e-3, "it never moved: {}", theta[0]);
+                let mut prepared = prepare(precision, experiment);
+                for axis in [Axis::Restart, Axis::Unit] {
+                    prepared.force_axis(axis);
+                    let pod = RestartRange::new(2, 5).unwrap();
+                    for Trained { theta, .. } in prepared.descend_all(pod, &RUNNING).unwrap() {
+                        let what = format!("{width} {activation:?} {precision:?} {batch:?} {axis:?}");
+                        assert_eq!(distinct_units(&prepared.network, &theta), 1, "{what}");
+                        assert!((theta[0] - 0.01).abs() > 1e-3, "{what} never moved: {}", theta[0]);
+                    }
+                }
             }
         }
     }
 }
 
 #[test]
+fn memory_of_a_slot_is_bounded() {
+    let mut experiment = demo();
+    mlp(&mut experiment).layers = vec![784, 256, 10];
+    mlp(&mut experiment).activation = Activation::Relu;
+    experiment.data.source = DataSource::GaussMix { samples: 256, classes: 10, dims: 784, radius: 5.0 };
+    experiment.train.loss = Loss::CrossEntropy;
+    experiment.train.optimizer = Optimizer::Sgd { momentum: 0.9 };
+    experiment.train.batch = Batch::Size(128);
+    let bytes = prepare(Precision::F32, experiment).slot_bytes();
+    // parameters and velocity alone are 1.6 MB; the gradient norm's parameters and gradient in f64 3.3 MB
+    assert!((3_300_000..5_000_000).contains(&bytes), "{bytes}");
+    let small = prepare(Precision::F32, demo()).slot_bytes();
+    assert!((1_000..100_000).contains(&small), "{small}");
+}
+
+#[test]
 fn two_groups_of_equal_units_stay_two() {
     let mut experiment = demo();
-    experiment.network = spec::Network {
+    experiment.network = spec::Network::Mlp(spec::Mlp {
         layers: vec![2, 16, 1],
         activation: Activation::Tanh,
         output_activation: Activation::Identity,
-    };
+    });
     experiment.train.budget = Budget::Epochs(50);
     let mut start = vec![0.01; 65];
     start[16..32].fill(-0.2);
@@ -210,7 +241,7 @@ fn stop_rules_end_training_with_their_reasons() {
         experiment.train.lr = 0.1;
         experiment.train.l2 = 0.0;
         experiment.train.budget = Budget::Epochs(20_000);
-        experiment.network.layers = vec![2, 4, 1];
+        mlp(&mut experiment).layers = vec![2, 4, 1];
         let prepared = prepare(Precision::F64, experiment);
         let outcome = train(&prepared, 1);
         let error = {
@@ -281,7 +312,7 @@ fn diverged_training_is_an_outcome_and_keeps_its_steps() {
     for precision in [Precision::F32, Precision::F64] {
         for batch in [Batch::Full, Batch::Size(1)] {
             let mut experiment = demo();
-            experiment.network.activation = Activation::Identity;
+            mlp(&mut experiment).activation = Activation::Identity;
             experiment.train.batch = batch;
             experiment.train.lr = 10.0;
             experiment.train.budget = Budget::Epochs(1_000);
@@ -301,18 +332,18 @@ fn diverged_training_is_an_outcome_and_keeps_its_steps() {
 fn parameters_that_are_not_finite_count_as_diverged_though_the_loss_is_finite() {
     for batch in [Batch::Full, Batch::Size(3)] {
         let mut experiment = demo();
-        experiment.network = spec::Network {
+        experiment.network = spec::Network::Mlp(spec::Mlp {
             layers: vec![2, 1, 1],
             activation: Activation::Relu,
             output_activation: Activation::Identity,
-        };
+        });
         experiment.train.l2 = 0.0;
         experiment.train.lr = 1e-30;
         experiment.train.batch = batch;
         experiment.train.budget = Budget::Steps(1);
         let rows = Rows { features: Array2::zeros((4, 2)), targets: Array2::zeros((4, 1)) };
         let prepared = prepare_on(Precision::F32, experiment, rows, vec![0.0, 0.0, 1.0, 1e30, 0.0]);
-        let trained = prepared.descend::<f32>(&prepared.dataset, 0, &RUNNING).unwrap();
+        let trained = prepared.descend(&prepared.rounded, 0, &RUNNING).unwrap();
         assert!(trained.train.loss.is_finite() && trained.theta[0].is_nan(), "{:?}", trained.theta);
         assert_eq!(trained.stopped, Stopped { reason: StopReason::Diverged, steps: 1 });
     }
@@ -429,7 +460,7 @@ fn a_start_file_starts_every_restart() {
     let prepared =
         Prepared::new(&sweep(Precision::F64, experiment.clone()), ExperimentIndex(0), &files).unwrap();
     assert_eq!(parameters(&prepared, 0), values);
-    experiment.network.layers = vec![2, 3, 1];
+    mlp(&mut experiment).layers = vec![2, 3, 1];
     let refused = Prepared::new(&sweep(Precision::F64, experiment), ExperimentIndex(0), &files).unwrap_err();
     assert_eq!(refused.to_string(), "s.npy holds 9 values, but the network has 13 parameters");
 }
@@ -465,8 +496,8 @@ fn most_random_starts_learn_xor_and_the_constant_start_never_does() {
 fn trained_bits_are_golden() {
     let digests = [Precision::F32, Precision::F64].map(|precision| {
         let mut digits = digits();
-        digits.network.layers = vec![64, 32, 10];
-        digits.network.activation = Activation::Relu;
+        mlp(&mut digits).layers = vec![64, 32, 10];
+        mlp(&mut digits).activation = Activation::Relu;
         digits.train.optimizer = Optimizer::Sgd { momentum: 0.9 };
         digits.train.batch = Batch::Size(64);
         digits.train.budget = Budget::Epochs(1);

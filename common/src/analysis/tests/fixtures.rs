@@ -12,11 +12,11 @@ use crate::spec::*;
 pub(crate) fn experiment(name: &str, vary: VarySet, starts: Option<u32>, restarts: u32) -> Experiment {
     Experiment {
         name: Name::new(name).unwrap(),
-        network: Network {
+        network: Network::Mlp(Mlp {
             layers: vec![2, 2, 1],
             activation: Activation::Tanh,
             output_activation: Activation::Identity,
-        },
+        }),
         data: Data {
             source: DataSource::Xor { encoding: XorEncoding::Signed },
             test_fraction: 0.0,

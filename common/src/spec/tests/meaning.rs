@@ -250,14 +250,64 @@ fn a_set_reaches_the_grid_in_either_spelling() {
     }
 }
 
+/// T(10, 10) of Safran & Shamir 2018.
+const POPULATION: &str = r#"
+name = "teacher"
+network = { kind = "relu_sum", inputs = 10, units = 10 }
+data = { dataset = "teacher_population", teacher_units = 10 }
+train = { loss = "population", optimizer = "gd", lr = 0.1, steps = 2000 }
+[[experiment]]
+name = "a"
+init = "lecun_normal"
+restarts = 7
+vary = ["init"]
+"#;
+
+#[test]
+fn a_sum_of_relus_has_ones_behind_it_and_the_population_no_rows() {
+    let spec = spec_with(POPULATION, &[]);
+    let sum = ReluSum { inputs: 10, units: 10, output: SumOutput::Ones, scale: SumScale::One };
+    let experiment = &spec.experiments[0];
+    assert_eq!(experiment.network, sum.into());
+    assert_eq!(experiment.network.parameter_count(), 100);
+    assert_eq!(experiment.data.source, DataSource::TeacherPopulation { teacher_units: 10 });
+    assert_eq!((experiment.train.loss, experiment.train.batch), (Loss::Population, Batch::Full));
+    assert_eq!(parse_canonical(&spec.canonical()).unwrap(), spec);
+}
+
+#[test]
+fn another_kind_of_network_drops_what_the_old_one_was_made_of() {
+    let rows = ["data.dataset=teacher_student", "data.samples=50", "train.loss=mse"];
+    let signs =
+        "experiment.a.network={ kind = \"relu_sum\", inputs = 10, units = 3, output = \"random_signs\" }";
+    let with = |set| spec_with(POPULATION, &[&rows[..], &[set]].concat());
+    let sum = &with(signs).experiments[0].network;
+    // thirty weights and three signs
+    assert!(sum.draws_signs());
+    assert_eq!((sum.parameter_count(), sum.inputs(), sum.outputs()), (33, 10, 1));
+    let mlp = "experiment.a.network={ kind = \"mlp\", layers = [10, 4, 1], activation = \"tanh\" }";
+    let mlp = &with(mlp).experiments[0].network;
+    assert_eq!((mlp.sizes(), mlp.parameter_count()), (vec![10, 4, 1], 49));
+}
+
+#[test]
+fn signs_make_a_start_random_whatever_its_scheme() {
+    let text = POPULATION
+        .replace("\"lecun_normal\"", "\"zeros\"")
+        .replace("units = 10 }", "units = 10, output = \"random_signs\" }");
+    let text = text.replace("teacher_units = 10, output = \"random_signs\"", "teacher_units = 10");
+    let rows = ["data.dataset=teacher_student", "data.samples=50", "train.loss=mse"];
+    assert!(plan::can_vary(&spec_with(&text, &rows).experiments[0]));
+    let ones = [&rows[..], &["network.output=ones"]].concat();
+    assert!(!plan::can_vary(&spec_with(&text, &ones).experiments[0]));
+}
+
 #[test]
 fn whatever_a_later_version_will_know_is_refused_by_name() {
     let keys = [
         ("minima", "tolerance_canonical=1e-5"),
         ("minima", "connected=true"),
         ("measure", "symmetry=true"),
-        ("network", "kind=relu_sum"),
-        ("train", "loss=population"),
         ("minima", "level=connected"),
     ];
     let top = ["audit=0.02", "stop_when={ n = 3 }", "trainer=\"python\""].map(str::to_owned);

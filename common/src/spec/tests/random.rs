@@ -52,6 +52,7 @@ fn data(rng: &mut ChaCha8Rng) -> Data {
         }
         13 => DataSource::Wine,
         14 => DataSource::BreastCancer,
+        15 => return population(rng.random_range(1..12)),
         0 => DataSource::Xor { encoding: pick(rng, &[XorEncoding::Signed, XorEncoding::Binary]) },
         1 => DataSource::Moons { samples, noise },
         2 => DataSource::Circles { samples, factor: rng.random_range(0.01..0.99), noise },
@@ -82,8 +83,17 @@ fn data(rng: &mut ChaCha8Rng) -> Data {
     Data { source, test_fraction: pick(rng, &[0.0, 0.2, 0.25, 1.0 / 3.0]), standardize: rng.random_bool(0.5) }
 }
 
+fn population(teacher_units: u32) -> Data {
+    Data { source: DataSource::TeacherPopulation { teacher_units }, test_fraction: 0.0, standardize: false }
+}
+
 /// A network and a loss that fit `data`.
 fn network(rng: &mut ChaCha8Rng, data: &Data) -> (Network, Loss) {
+    if let DataSource::TeacherPopulation { teacher_units } = data.source {
+        let (inputs, units) = (teacher_units + rng.random_range(0..3), rng.random_range(1..20));
+        let sum = ReluSum { inputs, units, output: SumOutput::Ones, scale: SumScale::One };
+        return (sum.into(), Loss::Population);
+    }
     let (inputs, classes) = match &data.source {
         DataSource::Digits => (64, 10),
         DataSource::Iris => (4, 3),
@@ -108,13 +118,18 @@ fn network(rng: &mut ChaCha8Rng, data: &Data) -> (Network, Loss) {
     };
     let loss = pick(rng, &losses[..legal]);
     let outputs = if classes == 2 && loss != Loss::CrossEntropy { 1 } else { classes };
+    if loss == Loss::Mse && outputs == 1 && rng.random_bool(0.3) {
+        let output = pick(rng, &[SumOutput::Ones, SumOutput::RandomSigns]);
+        let scale = pick(rng, &[SumScale::One, SumScale::InverseSqrtUnits]);
+        return (ReluSum { inputs, units: rng.random_range(1..40), output, scale }.into(), loss);
+    }
     let mut layers = vec![inputs];
     layers.extend((0..rng.random_range(0..4)).map(|_| rng.random_range(1..40)));
     layers.push(outputs);
     let outputs = [Activation::Identity, Activation::Tanh, Activation::Sigmoid];
     let activations = [&outputs[..], &[Activation::Relu, Activation::LeakyRelu, Activation::Gelu]].concat();
     let output_activation = if loss == Loss::Mse { pick(rng, &outputs) } else { Activation::Identity };
-    (Network { layers, activation: pick(rng, &activations), output_activation }, loss)
+    (Mlp { layers, activation: pick(rng, &activations), output_activation }.into(), loss)
 }
 
 fn train(rng: &mut ChaCha8Rng, loss: Loss) -> Train {
@@ -127,7 +142,8 @@ fn train(rng: &mut ChaCha8Rng, loss: Loss) -> Train {
         _ => Optimizer::Adam { beta1: unit(rng), beta2: unit(rng), eps: positive(rng) },
     };
     let size = Batch::Size(rng.random_range(1..3));
-    let batch = if optimizer == Optimizer::Gd { Batch::Full } else { pick(rng, &[Batch::Full, size]) };
+    let whole = optimizer == Optimizer::Gd || loss == Loss::Population;
+    let batch = if whole { Batch::Full } else { pick(rng, &[Batch::Full, size]) };
     let long = rng.random_range(1..1_000_000);
     let (grad_norm, target, max_error) = (positive(rng), positive(rng), positive(rng));
     let stop = Stop {
@@ -228,9 +244,18 @@ fn experiment(rng: &mut ChaCha8Rng, index: usize, base: Option<&Experiment>) -> 
     let same = base.filter(|base| base.data == data && rng.random_bool(0.7));
     let (network, loss) =
         same.map_or_else(|| network(rng, &data), |base| (base.network.clone(), base.train.loss));
-    let train =
+    let mut train =
         same.filter(|_| rng.random_bool(0.5)).map_or_else(|| train(rng, loss), |base| base.train.clone());
-    let init = init(rng);
+    let mut init = init(rng);
+    if matches!(network, Network::ReluSum(_)) {
+        init.bias = Bias::Zeros;
+        if matches!(&init.scheme, Scheme::File(file) if file.path.ends_with(".safetensors")) {
+            init.scheme = Scheme::Zeros;
+        }
+    }
+    if network.draws_signs() {
+        (train.l2, train.weight_decay) = (0.0, 0.0);
+    }
     let shares = !vary.init && init.is_random();
     let starts = rng.random_range(1..if shares { 20 } else { 2 });
     let orders = rng.random_range(1..20);
@@ -267,6 +292,7 @@ fn experiment(rng: &mut ChaCha8Rng, index: usize, base: Option<&Experiment>) -> 
         "train.weight_decay",
         "train.schedule",
         "network.layers",
+        "network.units",
         "init",
         "init.bias",
         "train.stop",

@@ -8,7 +8,7 @@ use crate::spec::document::{Entry, Table, Value};
 use crate::spec::keys;
 use crate::spec::model::{Attachment, Data, DataFile, DataSource, SphereLabels, Target, XorEncoding};
 
-const DATASETS: [&str; 13] = [
+const DATASETS: [&str; 14] = [
     "xor",
     "noisy_xor",
     "parity",
@@ -17,6 +17,7 @@ const DATASETS: [&str; 13] = [
     "two_spirals",
     "gauss_mix",
     "teacher_student",
+    "teacher_population",
     "sphere_random",
     "digits",
     "iris",
@@ -72,6 +73,10 @@ fn built_in(reader: &mut Reader<'_, '_, '_>) -> Option<DataSource> {
         }
         "two_spirals" => Some(DataSource::TwoSpirals),
         "teacher_student" => teacher_student(reader),
+        "teacher_population" => {
+            let teacher_units = reader.count("teacher_units", 1, limits::LAYER_WIDTH, None)?;
+            Some(DataSource::TeacherPopulation { teacher_units })
+        }
         "sphere_random" => {
             let shape = samples_and_dims(reader, 100, 10);
             let words = [("signs", SphereLabels::Signs), ("normal", SphereLabels::Normal)];
@@ -103,6 +108,7 @@ fn parameters(name: &str) -> &'static [&'static str] {
         "parity" => &["dataset", "dims", "encoding"],
         "noisy_xor" => &["dataset", "samples", "noise"],
         "teacher_student" => &["dataset", "samples", "dims", "teacher_units", "label_noise"],
+        "teacher_population" => &["dataset", "teacher_units"],
         "sphere_random" => &["dataset", "samples", "dims", "labels"],
         "moons" => &["dataset", "samples", "noise"],
         "circles" => &["dataset", "samples", "factor", "noise"],

@@ -5,7 +5,7 @@ use crate::limits;
 use crate::spec::diagnostic::{Diagnostics, Span};
 use crate::spec::document::{Table, Value};
 use crate::spec::keys;
-use crate::spec::model::{Activation, Network};
+use crate::spec::model::{Activation, Mlp, Network, ReluSum, SumOutput, SumScale};
 
 const ACTIVATIONS: [(&str, Activation); 6] = [
     ("relu", Activation::Relu),
@@ -23,14 +23,51 @@ const OUTPUT_ACTIVATIONS: [(&str, Activation); 3] =
 pub(super) fn read(table: &Table, at: Span, mode: Mode, out: &mut Diagnostics<'_>) -> Option<Network> {
     let mut reader = Reader::new("`[network]`", table, at, mode, out);
     reader.keys(&keys::NETWORK);
-    let kind = reader.choice("kind", &[("mlp", ())], &["relu_sum"], Some(()));
-    let layers = layers(&mut reader);
+    // an override may hold the parameters of a kind without naming it
+    let unnamed = reader.entry("kind").is_none() && reader.mode() == Mode::Part;
+    let kind = reader.choice("kind", &[("mlp", "mlp"), ("relu_sum", "relu_sum")], &[], Some("mlp"))?;
+    if unnamed {
+        mlp(&mut reader);
+        relu_sum(&mut reader);
+        return None;
+    }
+    match kind {
+        "mlp" => {
+            reader.only(kind, &["layers", "activation", "output_activation"], keys::KIND);
+            mlp(&mut reader).map(Network::Mlp)
+        }
+        _ => {
+            reader.only(kind, &["inputs", "units", "output", "scale"], keys::KIND);
+            relu_sum(&mut reader).map(Network::ReluSum)
+        }
+    }
+}
+
+fn relu_sum(reader: &mut Reader<'_, '_, '_>) -> Option<ReluSum> {
+    let inputs = reader.count("inputs", 1, limits::LAYER_WIDTH, None);
+    let units = reader.count("units", 1, limits::LAYER_WIDTH, None);
+    let outputs = [("ones", SumOutput::Ones), ("random_signs", SumOutput::RandomSigns)];
+    let output = reader.choice("output", &outputs, &[], Some(SumOutput::Ones));
+    let scales = [("one", SumScale::One), ("inverse_sqrt_units", SumScale::InverseSqrtUnits)];
+    let scale = reader.choice("scale", &scales, &[], Some(SumScale::One));
+    let sum = ReluSum { inputs: inputs?, units: units?, output: output?, scale: scale? };
+    if sum.parameter_count() > limits::PARAMETERS {
+        let title = format!("a network may have at most {} parameters", limits::PARAMETERS);
+        if let Some(entry) = reader.entry("units") {
+            reader.out().error(entry.node.at, title, format!("this makes {}", sum.parameter_count()));
+        }
+        return None;
+    }
+    Some(sum)
+}
+
+fn mlp(reader: &mut Reader<'_, '_, '_>) -> Option<Mlp> {
+    let layers = layers(reader);
     // a network without a hidden layer has nothing to activate
     let default = layers.as_ref().is_some_and(|layers| layers.len() == 2).then_some(Activation::Identity);
     let activation = reader.choice("activation", &ACTIVATIONS, &[], default);
     let output = reader.choice("output_activation", &OUTPUT_ACTIVATIONS, &[], Some(Activation::Identity));
-    kind?;
-    Some(Network { layers: layers?, activation: activation?, output_activation: output? })
+    Some(Mlp { layers: layers?, activation: activation?, output_activation: output? })
 }
 
 fn layers(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<u32>> {
@@ -51,13 +88,12 @@ fn layers(reader: &mut Reader<'_, '_, '_>) -> Option<Vec<u32>> {
         })
         .collect();
     let layers: Vec<u32> = sizes.into_iter().collect::<Option<_>>()?;
-    let network =
-        Network { layers, activation: Activation::Identity, output_activation: Activation::Identity };
-    let parameters = network.parameter_count();
+    let mlp = Mlp { layers, activation: Activation::Identity, output_activation: Activation::Identity };
+    let parameters = mlp.parameter_count();
     if parameters > limits::PARAMETERS {
         let title = format!("a network may have at most {} parameters", limits::PARAMETERS);
         reader.out().error(entry.node.at, title, format!("this has {parameters}"));
         return None;
     }
-    Some(network.layers)
+    Some(mlp.layers)
 }

@@ -7,8 +7,12 @@ use crate::spec::document::{Table, Value};
 use crate::spec::keys;
 use crate::spec::model::{Batch, Budget, Loss, LrShape, Optimizer, Schedule, Stop, Train};
 
-const LOSSES: [(&str, Loss); 3] =
-    [("mse", Loss::Mse), ("cross_entropy", Loss::CrossEntropy), ("logistic", Loss::Logistic)];
+const LOSSES: [(&str, Loss); 4] = [
+    ("mse", Loss::Mse),
+    ("cross_entropy", Loss::CrossEntropy),
+    ("logistic", Loss::Logistic),
+    ("population", Loss::Population),
+];
 const OPTIMIZERS: [(&str, &str); 5] =
     [("gd", "gd"), ("sgd", "sgd"), ("adam", "adam"), ("adamw", "adamw"), ("rmsprop", "rmsprop")];
 
@@ -16,7 +20,7 @@ const OPTIMIZERS: [(&str, &str); 5] =
 pub(super) fn read(table: &Table, at: Span, mode: Mode, out: &mut Diagnostics<'_>) -> Option<Train> {
     let mut reader = Reader::new("`[train]`", table, at, mode, out);
     reader.keys(&keys::TRAIN);
-    let loss = reader.choice("loss", &LOSSES, &["population"], None);
+    let loss = reader.choice("loss", &LOSSES, &[], None);
     let l2 = reader.number("l2", Within::NotNegative, Some(0.0));
     let optimizer = optimizer(&mut reader);
     // PyTorch's default of AdamW; of all others too

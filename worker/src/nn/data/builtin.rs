@@ -59,7 +59,9 @@ pub(super) fn generate(source: &DataSource, seed: u64, stream: u64) -> Result<Ta
         DataSource::Iris => named_classes("iris", IRIS, "species", 3)?,
         DataSource::Wine => named_classes("wine", WINE, "class", 3)?,
         DataSource::BreastCancer => named_classes("breast_cancer", BREAST_CANCER, "class", 2)?,
-        DataSource::File(_) => unreachable!("a user's file is no built-in data set"),
+        DataSource::TeacherPopulation { .. } | DataSource::File(_) => {
+            unreachable!("neither a teacher nor a user's file has rows by formula")
+        }
     })
 }
 
@@ -74,6 +76,7 @@ pub(super) fn name(source: &DataSource) -> &str {
         DataSource::Parity { .. } => "parity",
         DataSource::TwoSpirals => "two_spirals",
         DataSource::TeacherStudent { .. } => "teacher_student",
+        DataSource::TeacherPopulation { .. } => "teacher_population",
         DataSource::SphereRandom { .. } => "sphere_random",
         DataSource::Digits => "digits",
         DataSource::Iris => "iris",
@@ -162,6 +165,12 @@ fn teacher_student(
     let mut targets = Array2::from_shape_fn((shape.0, 1), |(row, _)| label(row));
     normals.add(&mut targets, noise);
     Table { features, targets: Targets::Numbers(targets) }
+}
+
+/// What stands for rows where there are none: the directions of a teacher's units, each with its output weight 1.
+pub(super) fn teacher_directions(units: usize, inputs: usize) -> Table {
+    let features = Array2::from_shape_fn((units, inputs), |(j, l)| if j == l { 1.0 } else { 0.0 });
+    Table { features, targets: Targets::Numbers(Array2::ones((units, 1))) }
 }
 
 /// Normal vectors scaled to length 1, which is uniform on the sphere (Muller 1959); then a label for each, a normal

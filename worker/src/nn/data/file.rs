@@ -65,7 +65,7 @@ pub(super) fn read(
         });
     }
     let targets = match loss {
-        Loss::Mse => Targets::Numbers(target.numbers()?),
+        Loss::Mse | Loss::Population => Targets::Numbers(target.numbers()?),
         Loss::CrossEntropy => Targets::classes(target.classes(outputs)?, outputs),
         Loss::Logistic => Targets::classes(target.classes(2)?, 2),
     };

@@ -76,6 +76,9 @@ pub fn load(
     let outputs = network.outputs() as usize;
     let table = match &data.source {
         DataSource::File(file) => file::read(file, loss, outputs, files)?,
+        DataSource::TeacherPopulation { teacher_units } => {
+            builtin::teacher_directions(*teacher_units as usize, network.inputs() as usize)
+        }
         source => builtin::generate(source, seed, stream)?,
     };
     let (rows, found) = table.features.dim();
@@ -83,7 +86,7 @@ pub fn load(
     if found != inputs {
         return Err(DataError::Inputs { what: what.to_owned(), found, inputs });
     }
-    let targets = match network.output_activation {
+    let targets = match network.output_activation() {
         Activation::Sigmoid => table.targets.behind_a_sigmoid(),
         _ => table.targets,
     };

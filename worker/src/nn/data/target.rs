@@ -68,6 +68,7 @@ impl Targets {
             Loss::Logistic if count != 2 => refuse(format!("2 classes (it has {count}) and 1 output")),
             Loss::Logistic if outputs != 1 => refuse("1 output".to_owned()),
             Loss::Logistic => Ok((column(&of_row, 0.0), Labels::Binary)),
+            Loss::Population => refuse("a teacher, not classes".to_owned()),
         }
     }
 }

@@ -1,5 +1,5 @@
 use ndarray::array;
-use seedsweep_common::spec::{Activation, XorEncoding};
+use seedsweep_common::spec::{Activation, Mlp, XorEncoding};
 
 use super::*;
 
@@ -14,11 +14,11 @@ fn loaded(
     test_fraction: f64,
     standardize: bool,
 ) -> Result<Dataset, DataError> {
-    let network = Network {
+    let network = Network::Mlp(Mlp {
         layers: layers.to_vec(),
         activation: Activation::Tanh,
         output_activation: Activation::Identity,
-    };
+    });
     load(&Data { source, test_fraction, standardize }, &network, loss, 2026, 0, &|_| None)
 }
 
@@ -38,11 +38,11 @@ fn the_loss_decides_how_classes_become_targets() {
     assert_eq!(targets(SIGNED, 2, Loss::Mse), (hot.clone(), Labels::OneHot));
     assert_eq!(targets(SIGNED, 2, Loss::CrossEntropy), (hot, Labels::OneHot));
     // a sigmoid never reaches −1
-    let network = Network {
+    let network = Network::Mlp(Mlp {
         layers: vec![2, 2, 1],
         activation: Activation::Tanh,
         output_activation: Activation::Sigmoid,
-    };
+    });
     let data = Data { source: SIGNED, test_fraction: 0.0, standardize: false };
     let set = load(&data, &network, Loss::Mse, 2026, 0, &|_| None).unwrap();
     assert_eq!((set.train.targets, set.labels), (array![[0.0], [1.0], [1.0], [0.0]], Labels::Binary));

@@ -4,7 +4,8 @@ use super::{double, single};
 use crate::nn::lane::{Job, Lanes, Level};
 
 /// The bounds stated in the documentation, for both precisions.
-const BOUNDS: [(&str, f64); 5] = [("exp", 1.0), ("log", 1.0), ("tanh", 1.5), ("sigmoid", 2.5), ("erf", 1.5)];
+const BOUNDS: [(&str, f64); 6] =
+    [("exp", 1.0), ("log", 1.0), ("tanh", 2.0), ("sigmoid", 2.5), ("erf", 1.5), ("acos", 1.5)];
 
 type Single = fn(f32) -> f32;
 type Double = fn(f64) -> f64;
@@ -17,6 +18,7 @@ fn single_function(name: &str) -> (Single, Double) {
         "sigmoid" => (single::sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
         // the standard library has none; ours in f64 is measured against 300 bits
         "erf" => (single::erf, double::erf),
+        "acos" => (single::acos, f64::acos),
         other => unreachable!("{other}"),
     }
 }
@@ -28,12 +30,13 @@ fn double_function(name: &str) -> Double {
         "tanh" => double::tanh,
         "sigmoid" => double::sigmoid,
         "erf" => double::erf,
+        "acos" => double::acos,
         other => unreachable!("{other}"),
     }
 }
 
 /// Distance of `y` from `exact`, in units in the last place of the f32 nearest to `exact`.
-fn single_ulps(y: f32, exact: f64) -> f64 {
+pub(super) fn single_ulps(y: f32, exact: f64) -> f64 {
     let nearest = exact as f32;
     if !nearest.is_finite() {
         let same = y == nearest || (y.is_nan() && nearest.is_nan());
@@ -45,7 +48,7 @@ fn single_ulps(y: f32, exact: f64) -> f64 {
 }
 
 /// Distance of `y` from `high + low`, in units in the last place of `high`.
-fn double_ulps(y: f64, high: f64, low: f64) -> f64 {
+pub(super) fn double_ulps(y: f64, high: f64, low: f64) -> f64 {
     // the last place of a normal number, found by a step; divided in two steps where it underflows
     let ulp = f64::from_bits(high.abs().to_bits() + 1) - high.abs();
     let ulp = if ulp.is_finite() { ulp } else { high.abs() - f64::from_bits(high.abs().to_bits() - 1) };
@@ -79,7 +82,7 @@ impl Job for Sweep {
 }
 
 /// With `SEEDSWEEP_TEST_THOROUGH` set the tests look at every f32 (a quarter of an hour), else at a sample.
-fn thorough() -> bool {
+pub(super) fn thorough() -> bool {
     std::env::var_os("SEEDSWEEP_TEST_THOROUGH").is_some()
 }
 
@@ -117,6 +120,18 @@ fn single_precision_stays_within_its_ulp_bounds() {
 /// for x in [.875, .8749999999999999, 5e-324, 5.9, -1.] + [random.uniform(*R[i % 4]) for i in range(100)]:
 ///     y = mpmath.erf(mpf(x)); high = float(y); low = float(y - mpf(high))
 ///     print("erf", hexed(x), hexed(high), hexed(low))
+/// # acos, and atan2 (y, x) for the tests of `inverse.rs`
+/// def line(name, arguments, y):
+///     high = float(y); print(name, *map(hexed, arguments), hexed(high), hexed(float(y - mpf(high))))
+/// random.seed(3); R = [(-1, 1), (.499, .501), (-.501, -.499), (.99, 1), (-1, -.99), (-1e-2, 1e-2)]
+/// E = [-1.0, 0.5, -0.5, 0.5000000000000001, 0.9999999999999999, 5e-324]
+/// for x in E + [random.uniform(*R[i % 6]) for i in range(120)]: line("acos", [x], mpmath.acos(mpf(x)))
+/// random.seed(4); power = lambda a, b: random.choice([-1, 1]) * 2.0 ** random.uniform(a, b)
+/// for i in range(240):
+///     y, x = [(power(-2, 2), power(-2, 2)), (power(-30, 0), power(0, 1)), (power(0, 1), power(-30, 0)),
+///             (power(-1060, 1023), power(-1060, 1023))][i % 4]
+///     if i % 16 == 0: y = x * random.choice([1, 1 + 2.0 ** -52, 1 - 2.0 ** -53])
+///     line("atan2", [y, x], mpmath.atan2(mpf(y), mpf(x)))
 /// ```
 #[test]
 fn double_precision_stays_within_its_ulp_bounds() {

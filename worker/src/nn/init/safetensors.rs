@@ -65,17 +65,12 @@ pub fn write(network: &Network, theta: &[f64], precision: Precision) -> Vec<u8> 
     };
     let mut tensors = Vec::new();
     let mut from = 0;
-    for (l, layer) in network.layers().iter().enumerate() {
-        let Layer { inputs, outputs, .. } = *layer;
-        let parts = [("weight", vec![outputs, inputs]), ("bias", vec![outputs])];
-        for (part, shape) in parts {
-            let to = from + width * shape.iter().product::<usize>();
-            let name = format!("{}.{part}", 2 * l);
-            tensors.push(format!(
-                r#""{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{from},{to}]}}"#
-            ));
-            from = to;
-        }
+    for (name, shape) in shapes(network) {
+        let to = from + width * shape.iter().product::<usize>();
+        tensors.push(format!(
+            r#""{name}":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[{from},{to}]}}"#
+        ));
+        from = to;
     }
     let mut header = format!("{{{}}}", tensors.join(","));
     // the format wants the data to begin at a multiple of eight
@@ -89,6 +84,24 @@ pub fn write(network: &Network, theta: &[f64], precision: Precision) -> Vec<u8> 
         }
     }
     bytes
+}
+
+/// Names and shapes of the parameters, in drawing order. The signs of a sum of relus are what follows its units.
+fn shapes(network: &Network) -> Vec<(String, Vec<usize>)> {
+    if let Some(sum) = network.sum() {
+        let mut shapes = vec![("0.weight".to_owned(), vec![sum.units, sum.inputs])];
+        if sum.has_signs {
+            shapes.push(("2.weight".to_owned(), vec![1, sum.units]));
+        }
+        return shapes;
+    }
+    let layers = network.layers().iter().enumerate();
+    layers
+        .flat_map(|(l, &Layer { inputs, outputs, .. })| {
+            let weight = (format!("{}.weight", 2 * l), vec![outputs, inputs]);
+            [weight, (format!("{}.bias", 2 * l), vec![outputs])]
+        })
+        .collect()
 }
 
 /// Header and what follows it.
@@ -211,7 +224,7 @@ mod tests {
 
     fn network() -> Network {
         let (activation, output_activation) = (Activation::Relu, Activation::Identity);
-        Network::new(&spec::Network { layers: vec![2, 2, 1], activation, output_activation })
+        Network::new(&spec::Network::Mlp(spec::Mlp { layers: vec![2, 2, 1], activation, output_activation }))
     }
 
     fn file(header: &str, data: &[u8]) -> Vec<u8> {

@@ -4,11 +4,11 @@ use seedsweep_common::spec::{self, Activation};
 use super::*;
 
 fn network(layers: &[u32]) -> Network {
-    Network::new(&spec::Network {
+    Network::new(&spec::Network::Mlp(spec::Mlp {
         layers: layers.to_vec(),
         activation: Activation::Relu,
         output_activation: Activation::Identity,
-    })
+    }))
 }
 
 fn init(scheme: Scheme, bias: Bias) -> Init {

@@ -3,11 +3,15 @@
 //!
 //! Every sum is one chain of fused multiply-adds, r ascending: which sums run beside which is all that a tile decides.
 
-use crate::nn::lane::{Job, Lane, Lanes, Level, Precise};
+use std::marker::PhantomData;
 
-/// Sums of one tile: four registers of the first operand times six of the second, 24 of 32 registers.
-const TILE_ROWS: usize = 4;
-const TILE_COLUMNS: usize = 6;
+use crate::nn::lane::{Job, Lane};
+
+/// Columns of a whole tile: with four rows it takes 24 of 32 registers, with two 12 of 16, and leaves the others to
+/// the operands.
+const COLUMNS: usize = 6;
+/// From so many registers on whole tiles have four rows, else two.
+const REGISTERS_OF_FOUR_ROWS: usize = 32;
 
 /// Numbers to multiply with: some in a row for the lanes, or one for all of them.
 pub(crate) trait Operand<V: Lane>: Copy {
@@ -94,31 +98,84 @@ pub(crate) struct Product<'a, V: Lane, B> {
     pub(crate) size: (usize, usize),
 }
 
+/// What becomes of a sum before it is stored: a few instructions, because it is done in registers.
+pub(crate) trait Finish<V: Lane> {
+    /// The value to store in the place where `present` is.
+    fn finish(sum: V, present: V) -> V;
+}
+
+/// It is stored as it is.
+#[derive(Debug)]
+pub(crate) struct Unchanged;
+
+impl<V: Lane> Finish<V> for Unchanged {
+    #[inline(always)]
+    fn finish(sum: V, _: V) -> V {
+        sum
+    }
+}
+
 impl<V: Lane, B: Operand<V>> Job for Product<'_, V, B> {
     type Output = ();
 
     #[inline(always)]
-    fn run(mut self) {
-        self.check();
-        let (rows, columns) = self.size;
-        let mut i = 0;
-        while i < rows {
-            let step = match rows - i {
-                n if n >= TILE_ROWS => TILE_ROWS,
-                n if n >= 2 => 2,
-                _ => 1,
-            };
-            match step {
-                TILE_ROWS => self.panel::<TILE_ROWS>(i, columns),
-                2 => self.panel::<2>(i, columns),
-                _ => self.panel::<1>(i, columns),
-            }
-            i += step;
-        }
+    fn run(self) {
+        self.compute::<Unchanged>();
+    }
+}
+
+/// A product and what becomes of its sums.
+struct Finished<'a, V: Lane, B, F> {
+    product: Product<'a, V, B>,
+    finish: PhantomData<F>,
+}
+
+impl<V: Lane, B: Operand<V>, F: Finish<V>> Job for Finished<'_, V, B, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.product.compute::<F>();
     }
 }
 
 impl<V: Lane, B: Operand<V>> Product<'_, V, B> {
+    /// Computes it, with the instructions of these lanes, and stores what `F` makes of the sums.
+    #[inline(always)]
+    pub(crate) fn enter_and<F: Finish<V>>(self) {
+        V::enter(Finished { product: self, finish: PhantomData::<F> });
+    }
+
+    /// The operand of which more passes by stays behind: a few rows of vectors are walked along all columns that are
+    /// single numbers, else a few columns along all rows.
+    #[inline(always)]
+    fn compute<F: Finish<V>>(mut self) {
+        self.check();
+        let (rows, columns) = self.size;
+        let (mut i, mut j) = (0, 0);
+        if B::READS == 1 {
+            while i < rows {
+                let height = height::<V>(rows - i);
+                j = 0;
+                while j < columns {
+                    j += self.tile_of::<F>((i, j), (height, columns - j));
+                }
+                i += height;
+            }
+        } else {
+            while j < columns {
+                let width = width(columns - j);
+                i = 0;
+                while i < rows {
+                    let height = height::<V>(rows - i);
+                    self.tile_of::<F>((i, j), (height, width));
+                    i += height;
+                }
+                j += width;
+            }
+        }
+    }
+
     /// All indices that tiles touch are in bounds.
     #[inline(always)]
     fn check(&self) {
@@ -131,25 +188,28 @@ impl<V: Lane, B: Operand<V>> Product<'_, V, B> {
         }
     }
 
+    /// The tile of this height whose first sum is at (i, j), as wide as so many columns allow; says how wide.
     #[inline(always)]
-    fn panel<const I: usize>(&mut self, i: usize, columns: usize) {
-        let mut j = 0;
-        while j < columns {
-            let step = match columns - j {
-                n if n >= TILE_COLUMNS => TILE_COLUMNS,
-                n if n >= 4 => 4,
-                n if n >= 2 => 2,
-                _ => 1,
-            };
-            // SAFETY: `check` has found all indices below (rows, columns) in bounds
-            match step {
-                TILE_COLUMNS => unsafe { self.tile::<I, TILE_COLUMNS>(i, j) },
-                4 => unsafe { self.tile::<I, 4>(i, j) },
-                2 => unsafe { self.tile::<I, 2>(i, j) },
-                _ => unsafe { self.tile::<I, 1>(i, j) },
+    fn tile_of<F: Finish<V>>(&mut self, (i, j): (usize, usize), (height, columns): (usize, usize)) -> usize {
+        let width = width(columns);
+        // SAFETY: `check` has found all indices below (rows, columns) in bounds
+        unsafe {
+            match (height, width) {
+                (4, COLUMNS) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => self.tile::<F, 4, COLUMNS>(i, j),
+                (4, 4) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => self.tile::<F, 4, 4>(i, j),
+                (4, 2) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => self.tile::<F, 4, 2>(i, j),
+                (4, _) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => self.tile::<F, 4, 1>(i, j),
+                (2, COLUMNS) => self.tile::<F, 2, COLUMNS>(i, j),
+                (2, 4) => self.tile::<F, 2, 4>(i, j),
+                (2, 2) => self.tile::<F, 2, 2>(i, j),
+                (2, _) => self.tile::<F, 2, 1>(i, j),
+                (_, COLUMNS) => self.tile::<F, 1, COLUMNS>(i, j),
+                (_, 4) => self.tile::<F, 1, 4>(i, j),
+                (_, 2) => self.tile::<F, 1, 2>(i, j),
+                _ => self.tile::<F, 1, 1>(i, j),
             }
-            j += step;
         }
+        width
     }
 
     /// The sums (i .. i + I, j .. j + J), all in registers.
@@ -158,7 +218,7 @@ impl<V: Lane, B: Operand<V>> Product<'_, V, B> {
     /// They and what they are made from are in bounds.
     #[inline(always)]
     #[expect(clippy::needless_range_loop, reason = "indices that are constants become registers")]
-    unsafe fn tile<const I: usize, const J: usize>(&mut self, i: usize, j: usize) {
+    unsafe fn tile<F: Finish<V>, const I: usize, const J: usize>(&mut self, i: usize, j: usize) {
         let sums = self.sums.as_mut_ptr();
         let at = |x: usize, y: usize| (i + x) * self.strides.0 + (j + y) * self.strides.1;
         let mut tile = [[V::ZERO; J]; I];
@@ -199,9 +259,32 @@ impl<V: Lane, B: Operand<V>> Product<'_, V, B> {
         for x in 0..I {
             for y in 0..J {
                 // SAFETY: in bounds by the contract
-                unsafe { sums.add(at(x, y)).cast::<V>().write_unaligned(tile[x][y]) };
+                let place = unsafe { sums.add(at(x, y)).cast::<V>() };
+                // SAFETY: as above
+                unsafe { place.write_unaligned(F::finish(tile[x][y], place.read_unaligned())) };
             }
         }
+    }
+}
+
+/// Rows of the next tile, where so many are left.
+#[inline(always)]
+fn height<V: Lane>(rows: usize) -> usize {
+    match rows {
+        n if n >= 4 && V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => 4,
+        n if n >= 2 => 2,
+        _ => 1,
+    }
+}
+
+/// Columns of the next tile, where so many are left.
+#[inline(always)]
+fn width(columns: usize) -> usize {
+    match columns {
+        n if n >= COLUMNS => COLUMNS,
+        n if n >= 4 => 4,
+        n if n >= 2 => 2,
+        _ => 1,
     }
 }
 
@@ -211,69 +294,5 @@ fn end(size: (usize, usize), strides: (usize, usize), reads: usize) -> usize {
     match size {
         (0, _) | (_, 0) => 0,
         (rows, columns) => (rows - 1) * strides.0 + (columns - 1) * strides.1 + reads,
-    }
-}
-
-/// Products in unit lanes: the lanes of one network's sums that lie side by side. `sums[j][i]` (rows, columns)
-/// grows by `vectors[r][i] · singles[r][j]`.
-#[derive(Debug)]
-pub struct Across<'a, E> {
-    /// (depth, columns).
-    pub vectors: &'a [E],
-    /// (r, i = row).
-    pub singles: Matrix<Shared<'a, E>>,
-    /// How many r.
-    pub depth: usize,
-    /// `Values` are one for each column.
-    pub start: Start<'a, E>,
-    /// (rows, columns).
-    pub sums: &'a mut [E],
-    /// How many columns.
-    pub columns: usize,
-}
-
-#[expect(private_bounds, reason = "only precisions to train in have lanes")]
-impl<E: Precise> Across<'_, E> {
-    /// Computes it, whole registers of columns at the level of `lanes` and what is left column by column. Says no,
-    /// and does nothing, where there are no vectors or not a register of columns.
-    #[inline(always)]
-    pub fn run(self, lanes: Lanes) -> bool {
-        match lanes.level() {
-            Level::Avx512 if self.columns >= E::Avx512::WIDTH => self.on::<E::Avx512>(),
-            Level::Avx2 if self.columns >= E::Avx2::WIDTH => self.on::<E::Avx2>(),
-            _ => return false,
-        }
-        true
-    }
-
-    #[inline(always)]
-    fn on<V: Lane<Elem = E>>(mut self) {
-        let whole = self.columns / V::WIDTH;
-        self.part::<V>(0, whole);
-        self.part::<E>(whole * V::WIDTH, self.columns - whole * V::WIDTH);
-    }
-
-    /// `count` lanes of columns from column `from` on.
-    #[inline(always)]
-    fn part<V: Lane<Elem = E>>(&mut self, from: usize, count: usize) {
-        if count == 0 || self.sums.is_empty() {
-            return;
-        }
-        V::enter(Product::<V, _> {
-            a: Matrix {
-                operand: Each(self.vectors.get(from..).unwrap_or_default()),
-                along: self.columns,
-                across: V::WIDTH,
-            },
-            b: self.singles,
-            depth: self.depth,
-            start: match self.start {
-                Start::Values(values) => Start::Values(&values[from..]),
-                other => other,
-            },
-            strides: (V::WIDTH, self.columns),
-            size: (count, self.sums.len() / self.columns),
-            sums: &mut self.sums[from..],
-        });
     }
 }

@@ -6,6 +6,7 @@
 //! tens of times slower).
 #![expect(unsafe_code, reason = "entering code compiled for CPU features that were detected at run time")]
 
+mod across;
 pub mod alone;
 mod kernel;
 pub mod peak;
@@ -13,13 +14,18 @@ mod portable;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use kernel::{Across, Matrix, Shared, Start};
-pub(crate) use kernel::{Each, Operand, Product};
+pub use across::Across;
+pub(crate) use kernel::{Each, Finish, Operand, Product, Unchanged};
+pub use kernel::{Matrix, Shared, Start};
 
 #[cfg(test)]
 use portable::Array;
 
 use crate::nn::scalar::{Number, Scalar};
+
+/// Bytes that a cache moves at once.
+#[cfg(target_arch = "x86_64")]
+const CACHE_LINE_BYTES: usize = 64;
 
 /// Several numbers side by side, each with the arithmetic of one. Values of vector registers must only be used
 /// below [`Lanes::run`] at a level that has them.
@@ -32,6 +38,8 @@ pub trait Lane: Number {
     type Bits: Copy;
     /// How many.
     const WIDTH: usize;
+    /// Vector registers of the level.
+    const REGISTERS: usize;
 
     /// Runs `job` with the instructions of these lanes, which this machine must have: [`Lanes`] says so.
     fn enter<J: Job>(job: J) -> J::Output;
@@ -103,6 +111,19 @@ pub(crate) fn elements_mut<V: Lane>(lanes: &mut [V]) -> &mut [V::Elem] {
     const { assert!(size_of::<V>() == V::WIDTH * size_of::<V::Elem>()) }
     // SAFETY: as in `elements`; every bit pattern is a number
     unsafe { std::slice::from_raw_parts_mut(lanes.as_mut_ptr().cast(), lanes.len() * V::WIDTH) }
+}
+
+/// Asks for `lanes` to be brought near, where the machine can be asked.
+#[inline(always)]
+pub(crate) fn prefetch<V: Lane>(lanes: &[V]) {
+    #[cfg(target_arch = "x86_64")]
+    for line in elements(lanes).chunks(CACHE_LINE_BYTES / size_of::<V::Elem>()) {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: every x86-64 has the instruction, and it reads nothing that a program could see
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) };
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = lanes;
 }
 
 /// Vector instructions that a job is compiled for.

@@ -10,6 +10,7 @@ macro_rules! one_lane {
             type Word = $word;
             type Bits = $word;
             const WIDTH: usize = 1;
+            const REGISTERS: usize = 16;
 
             #[inline(always)]
             fn enter<J: Job>(job: J) -> J::Output {
@@ -136,6 +137,12 @@ mod array {
         fn erf(self) -> Self {
             self.map(S::erf)
         }
+        fn acos(self) -> Self {
+            self.map(S::acos)
+        }
+        fn atan2(self, other: Self) -> Self {
+            self.zip(other, S::atan2)
+        }
     }
 
     impl<S: Scalar + Lane<Elem = S, Bits = <S as Lane>::Word>, const W: usize> Lane for Array<S, W> {
@@ -143,6 +150,7 @@ mod array {
         type Word = S::Word;
         type Bits = [S::Word; W];
         const WIDTH: usize = W;
+        const REGISTERS: usize = 16;
 
         fn enter<J: Job>(job: J) -> J::Output {
             one_by_one(job)

@@ -10,10 +10,10 @@ use crate::nn::scalar::Scalar;
 struct Operations<V>([V; 3]);
 
 impl<V: Lane> Job for Operations<V> {
-    type Output = [V; 14];
+    type Output = [V; 17];
 
     #[inline(always)]
-    fn run(self) -> [V; 14] {
+    fn run(self) -> [V; 17] {
         let [a, b, c] = self.0;
         [
             a.add(b),
@@ -29,6 +29,9 @@ impl<V: Lane> Job for Operations<V> {
             a.log(),
             a.tanh(),
             a.sigmoid(),
+            a.erf(),
+            a.acos(),
+            a.atan2(b),
             V::from_f64(0.3).add(V::ONE).add(V::ZERO),
         ]
     }

@@ -13,7 +13,7 @@ use crate::nn::scalar::Number;
 macro_rules! lanes {
     (
         $(#[$doc:meta])*
-        $name:ident($register:ident): [$float:ident; $width:literal], $functions:ident, $enter:ident,
+        $name:ident($register:ident): [$float:ident; $width:literal], $functions:ident, $enter:ident, registers $registers:literal,
         bits $bits:ident of $word:ident as $int:ident, mask $mask:ident,
         splat $splat:ident, add $add:ident, sub $sub:ident, mul $mul:ident, div $div:ident, fma $fma:ident,
         sqrt $sqrt:ident, gt |$a:ident, $b:ident| $gt:expr,
@@ -106,6 +106,14 @@ macro_rules! lanes {
             fn erf(self) -> Self {
                 $functions::erf(self)
             }
+            #[inline(always)]
+            fn acos(self) -> Self {
+                $functions::acos(self)
+            }
+            #[inline(always)]
+            fn atan2(self, other: Self) -> Self {
+                $functions::atan2(self, other)
+            }
         }
 
         impl Lane for $name {
@@ -113,6 +121,7 @@ macro_rules! lanes {
             type Word = $word;
             type Bits = $bits;
             const WIDTH: usize = $width;
+            const REGISTERS: usize = $registers;
 
             #[inline(always)]
             fn enter<J: Job>(job: J) -> J::Output {
@@ -175,7 +184,7 @@ macro_rules! lanes {
 
 lanes! {
     /// Sixteen f32 (AVX-512).
-    Single16(__m512): [f32; 16], single, avx512,
+    Single16(__m512): [f32; 16], single, avx512, registers 32,
     bits __m512i of u32 as i32, mask __mmask16,
     splat _mm512_set1_ps, add _mm512_add_ps, sub _mm512_sub_ps, mul _mm512_mul_ps, div _mm512_div_ps,
     fma _mm512_fmadd_ps, sqrt _mm512_sqrt_ps, gt |a, b| _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b),
@@ -187,7 +196,7 @@ lanes! {
 
 lanes! {
     /// Eight f64 (AVX-512).
-    Double8(__m512d): [f64; 8], double, avx512,
+    Double8(__m512d): [f64; 8], double, avx512, registers 32,
     bits __m512i of u64 as i64, mask __mmask8,
     splat _mm512_set1_pd, add _mm512_add_pd, sub _mm512_sub_pd, mul _mm512_mul_pd, div _mm512_div_pd,
     fma _mm512_fmadd_pd, sqrt _mm512_sqrt_pd, gt |a, b| _mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b),
@@ -199,7 +208,7 @@ lanes! {
 
 lanes! {
     /// Eight f32 (AVX2 and FMA).
-    Single8(__m256): [f32; 8], single, avx2,
+    Single8(__m256): [f32; 8], single, avx2, registers 16,
     bits __m256i of u32 as i32, mask __m256,
     splat _mm256_set1_ps, add _mm256_add_ps, sub _mm256_sub_ps, mul _mm256_mul_ps, div _mm256_div_ps,
     fma _mm256_fmadd_ps, sqrt _mm256_sqrt_ps, gt |a, b| _mm256_cmp_ps::<_CMP_GT_OQ>(a, b),
@@ -211,7 +220,7 @@ lanes! {
 
 lanes! {
     /// Four f64 (AVX2 and FMA).
-    Double4(__m256d): [f64; 4], double, avx2,
+    Double4(__m256d): [f64; 4], double, avx2, registers 16,
     bits __m256i of u64 as i64, mask __m256d,
     splat _mm256_set1_pd, add _mm256_add_pd, sub _mm256_sub_pd, mul _mm256_mul_pd, div _mm256_div_pd,
     fma _mm256_fmadd_pd, sqrt _mm256_sqrt_pd, gt |a, b| _mm256_cmp_pd::<_CMP_GT_OQ>(a, b),

@@ -43,7 +43,8 @@ impl<'a> Curvature<'a> {
 
     /// H · `direction` into `product` (parameters each).
     pub fn apply(&mut self, direction: &[f64], product: &mut [f64]) {
-        for (dual, &slope) in self.theta.iter_mut().zip(direction) {
+        // what is not trained is a constant
+        for (dual, &slope) in self.theta[..self.network.trained_count()].iter_mut().zip(direction) {
             dual.slope = slope;
         }
         let batch = Batch { features: &self.features, targets: &self.targets };

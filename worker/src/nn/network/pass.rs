@@ -6,6 +6,7 @@ use crate::nn::lane::Job;
 use crate::nn::layer;
 use crate::nn::loss;
 use crate::nn::network::{Batch, Forward, Network, Workspace};
+use crate::nn::relu_sum;
 use crate::nn::scalar::{Number, Scalar};
 
 /// A walk over the rows of a batch, piece by piece, so that the caller can look up between pieces.
@@ -40,7 +41,23 @@ impl<'a, S: Scalar> Pass<'a, S> {
     pub fn add_piece(&mut self, with_loss: bool, gradient: Option<&mut [S]>) -> bool {
         let (inputs, outputs) = (self.network.input_width(), self.network.output_width());
         let rows = self.batch.features.len() / inputs;
-        let end = rows.min(self.done + self.workspace.piece);
+        let end = match self.loss {
+            // the teacher's directions are no rows to go over
+            Loss::Population => rows,
+            _ => rows.min(self.done + self.workspace.piece),
+        };
+        if let (Some(sum), Some(buffers)) = (self.network.sum(), &mut self.workspace.sum) {
+            let batch = Batch {
+                features: &self.batch.features[self.done * inputs..end * inputs],
+                targets: &self.batch.targets[self.done..end],
+            };
+            let (share, so_far) = (S::from_f64(1.0 / rows as f64), with_loss.then_some(self.sum));
+            let lanes = self.workspace.lanes;
+            self.sum =
+                relu_sum::add(sum, self.theta, &batch, self.loss, share, so_far, gradient, buffers, lanes);
+            (self.before, self.done) = (self.done, end);
+            return end < rows;
+        }
         self.sum = self.workspace.lanes.run(Piece {
             network: self.network,
             theta: self.theta,
@@ -56,11 +73,15 @@ impl<'a, S: Scalar> Pass<'a, S> {
         end < rows
     }
 
-    /// Outputs and targets of the rows added last, (rows, outputs) each.
+    /// Outputs and targets of the rows added last, (rows, outputs) each; a population has none.
     pub fn last_piece(&self) -> (&[S], &[S]) {
         let width = self.network.output_width();
-        let last = self.network.layers.len() - 1;
-        let outputs = &self.workspace.values[last][..(self.done - self.before) * width];
+        let outputs = match (&self.workspace.sum, self.loss) {
+            (_, Loss::Population) => return (&[], &[]),
+            (Some(sum), _) => sum.outputs.as_slice(),
+            (None, _) => self.workspace.values.last().map_or(&[][..], Vec::as_slice),
+        };
+        let outputs = &outputs[..(self.done - self.before) * width];
         (outputs, &self.batch.targets[self.before * width..self.done * width])
     }
 

@@ -30,11 +30,11 @@ fn uniform(rng: &mut ChaCha8Rng) -> f64 {
 }
 
 fn case(layers: &[u32], activation: Activation, loss: Loss, rows: usize, seed: u64) -> Case {
-    let network = Network::new(&spec::Network {
+    let network = Network::new(&spec::Network::Mlp(spec::Mlp {
         layers: layers.to_vec(),
         activation,
         output_activation: Activation::Identity,
-    });
+    }));
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let theta = (0..network.parameter_count()).map(|_| uniform(&mut rng)).collect();
     let features = (0..rows * network.input_width()).map(|_| uniform(&mut rng)).collect();
@@ -45,7 +45,7 @@ fn case(layers: &[u32], activation: Activation, loss: Loss, rows: usize, seed: u
             match loss {
                 Loss::Mse => (0..width).map(|_| uniform(&mut rng)).collect::<Vec<_>>(),
                 Loss::CrossEntropy => (0..width).map(|k| f64::from(k == class)).collect(),
-                Loss::Logistic => vec![class as f64],
+                Loss::Logistic | Loss::Population => vec![class as f64],
             }
         })
         .collect();
@@ -57,7 +57,7 @@ fn shapes(loss: Loss) -> Vec<Vec<u32>> {
     let out = match loss {
         Loss::Mse => 2,
         Loss::CrossEntropy => 3,
-        Loss::Logistic => 1,
+        Loss::Logistic | Loss::Population => 1,
     };
     vec![vec![3, out], vec![3, 5, out], vec![2, 4, 3, out]]
 }

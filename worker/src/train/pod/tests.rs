@@ -1,5 +1,7 @@
 //! Side by side or alone: the same bits, whatever the lanes, their number and what else is in them.
 
+mod sums;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ndarray::Array2;
@@ -13,8 +15,8 @@ use seedsweep_common::spec::{
 
 use crate::nn::data::Rows;
 use crate::nn::lane::{Lanes, Level};
-use crate::train::tests::{RUNNING, demo, prepare, prepare_rows};
-use crate::train::{Prepared, TrainError};
+use crate::train::tests::{RUNNING, demo, mlp, prepare, prepare_rows};
+use crate::train::{Axis, Prepared, TrainError};
 
 /// What must not depend on the company a trial trains in: everything, as bits.
 type Bits = (u32, StopReason, u64, ParameterDigest, [Option<u64>; 5]);
@@ -47,15 +49,18 @@ fn alone(prepared: &Prepared, count: u32) -> Vec<Bits> {
     (0..count).map(|restart| bits(&prepared.train(restart, &RUNNING).unwrap())).collect()
 }
 
-/// At every level and with every size of task the trials alone.
+/// At every level, along both axes and with every size of task the trials alone.
 fn assert_same(mut prepared: Prepared, count: u32, what: &str) -> Vec<Bits> {
     let expected = alone(&prepared, count);
     for level in [Level::Baseline, Level::Avx2, Level::Avx512] {
         let Some(lanes) = Lanes::force(level) else { continue };
-        prepared.lanes = lanes;
+        prepared.force_lanes(lanes);
+        prepared.force_axis(Axis::Restart);
         for task in [1, 7, 16, 33] {
             assert_eq!(in_tasks(&prepared, count, task), expected, "{what}, {level:?}, tasks of {task}");
         }
+        prepared.force_axis(Axis::Unit);
+        assert_eq!(in_tasks(&prepared, count, count), expected, "{what}, {level:?}, one by one");
     }
     expected
 }
@@ -66,15 +71,18 @@ fn rows(count: usize, inputs: usize, width: usize, loss: Loss) -> Rows {
     let targets = Array2::from_shape_fn((count, width), |(s, k)| match loss {
         Loss::Mse => (0.7 * s as f64 + 0.5 * k as f64).sin(),
         Loss::CrossEntropy => f64::from(s * 7 % width == k),
-        Loss::Logistic => f64::from(s * 5 % 7 < 3),
+        Loss::Logistic | Loss::Population => f64::from(s * 5 % 7 < 3),
     });
     Rows { features, targets }
 }
 
 fn experiment(layers: &[u32], activation: Activation, loss: Loss, optimizer: Optimizer) -> Experiment {
     let mut experiment = demo();
-    experiment.network =
-        spec::Network { layers: layers.to_vec(), activation, output_activation: Activation::Identity };
+    experiment.network = spec::Network::Mlp(spec::Mlp {
+        layers: layers.to_vec(),
+        activation,
+        output_activation: Activation::Identity,
+    });
     experiment.train.loss = loss;
     experiment.train.optimizer = optimizer;
     experiment.train.lr = 0.05;
@@ -106,7 +114,7 @@ fn outputs(loss: Loss) -> u32 {
     match loss {
         Loss::Mse => 2,
         Loss::CrossEntropy => 3,
-        Loss::Logistic => 1,
+        Loss::Logistic | Loss::Population => 1,
     }
 }
 
@@ -189,7 +197,7 @@ fn each_trial_of_a_pod_stops_by_its_own_rules() {
 fn trials_that_diverge_leave_their_neighbours_alone() {
     for batch in [Batch::Full, Batch::Size(1)] {
         let mut experiment = demo();
-        experiment.network.activation = Activation::Relu;
+        mlp(&mut experiment).activation = Activation::Relu;
         experiment.init.scheme = Scheme::Normal { mean: 0.0, std: 2.5 };
         experiment.train.batch = batch;
         experiment.train.lr = 0.1;

@@ -90,7 +90,7 @@ fn loss_curves_are_those_of_jax_and_optax() {
         let (layers, activation) = match loss {
             Loss::Mse => (vec![3, 5, 2], Activation::Tanh),
             Loss::CrossEntropy => (vec![3, 6, 4, 3], Activation::Relu),
-            Loss::Logistic => (vec![3, 4, 1], Activation::Sigmoid),
+            Loss::Logistic | Loss::Population => (vec![3, 4, 1], Activation::Sigmoid),
         };
         let (lr, batch) = match optimizer {
             Optimizer::Gd => (0.1, Batch::Full),
@@ -99,8 +99,11 @@ fn loss_curves_are_those_of_jax_and_optax() {
         };
         for (steps, expected) in [0, 1, 10, 100].into_iter().zip(losses) {
             let mut experiment = demo();
-            experiment.network =
-                spec::Network { layers: layers.clone(), activation, output_activation: Activation::Identity };
+            experiment.network = spec::Network::Mlp(spec::Mlp {
+                layers: layers.clone(),
+                activation,
+                output_activation: Activation::Identity,
+            });
             experiment.train = Train {
                 loss,
                 l2: 1e-3,
@@ -117,7 +120,7 @@ fn loss_curves_are_those_of_jax_and_optax() {
             let targets = Array2::from_shape_fn((12, width), |(s, k)| match loss {
                 Loss::Mse => (0.7 * s as f64 + 0.5 * k as f64).sin(),
                 Loss::CrossEntropy => f64::from(s * 7 % 3 == k),
-                Loss::Logistic => f64::from(s * 5 % 7 < 3),
+                Loss::Logistic | Loss::Population => f64::from(s * 5 % 7 < 3),
             });
             let features = Array2::from_shape_fn((12, 3), |(s, k)| (0.9 * s as f64 + 1.3 * k as f64).cos());
             let start = waves(Network::new(&experiment.network).parameter_count());
@@ -230,7 +233,8 @@ fn later_rules_schedules_and_activations_are_those_of_jax_and_optax() {
         let layers = if loss == Loss::Mse { vec![3, 5, 2] } else { vec![3, 6, 4, 3] };
         for (steps, expected) in [0, 1, 10, 100].into_iter().zip(losses) {
             let mut experiment = demo();
-            experiment.network = spec::Network { layers: layers.clone(), activation, output_activation };
+            experiment.network =
+                spec::Network::Mlp(spec::Mlp { layers: layers.clone(), activation, output_activation });
             experiment.train = Train {
                 loss,
                 l2: 1e-3,
@@ -274,7 +278,7 @@ fn moons_descend_as_in_numpy() {
         (10_000, 0.053993293637, 1e-6),
     ] {
         let mut experiment = demo();
-        experiment.network.layers = vec![2, 4, 1];
+        mlp(&mut experiment).layers = vec![2, 4, 1];
         experiment.data.source = DataSource::Moons { samples: 64, noise: 0.0 };
         experiment.train.optimizer = Optimizer::Gd;
         experiment.train.batch = Batch::Full;

@@ -1,0 +1,110 @@
+//! Restart lanes of either kind of network, so that what trains them need not know which.
+
+use seedsweep_common::spec::Loss;
+
+use crate::nn::lane::{Lane, Lanes};
+use crate::nn::network::{Batch, Network};
+use crate::nn::pod::{self, Pick, Rule, Wanted};
+use crate::nn::relu_sum;
+
+/// Networks side by side. What each does stands at [`pod::Pod`].
+#[derive(Debug)]
+pub(crate) enum AnyPod<'a, V: Lane> {
+    /// Layers.
+    Layers(pod::Pod<'a, V>),
+    /// A sum of relus.
+    Sum(relu_sum::pod::Pod<'a, V>),
+}
+
+impl<'a, V: Lane> AnyPod<'a, V> {
+    /// Lanes of `network` to be trained on `rows`; all parameters are 0.
+    pub(crate) fn new(
+        network: &Network,
+        loss: Loss,
+        l2: f64,
+        rows: Batch<'a, V::Elem>,
+        lanes: Lanes,
+    ) -> Self {
+        match network.sum() {
+            Some(sum) => Self::Sum(relu_sum::pod::Pod::new(sum, loss, l2, rows, lanes)),
+            None => Self::Layers(pod::Pod::new(network, loss, l2, rows, lanes)),
+        }
+    }
+
+    /// Lane values of the parameters, and bytes of all buffers of a pod whose lanes have their own rows or not.
+    pub(crate) fn bytes(network: &Network, own_rows: bool) -> (usize, usize) {
+        match network.sum() {
+            Some(sum) => relu_sum::pod::Pod::<V>::bytes(sum),
+            None => pod::Pod::<V>::bytes(network, own_rows),
+        }
+    }
+
+    /// Puts the parameters `theta`, in drawing order, into lane `lane`.
+    pub(crate) fn set(&mut self, lane: usize, theta: &[V::Elem]) {
+        match self {
+            Self::Layers(pod) => pod.set(lane, theta),
+            Self::Sum(pod) => pod.set(lane, theta),
+        }
+    }
+
+    /// The parameters of lane `lane`, in drawing order.
+    pub(crate) fn get(&self, lane: usize) -> Vec<V::Elem> {
+        match self {
+            Self::Layers(pod) => pod.get(lane),
+            Self::Sum(pod) => pod.get(lane),
+        }
+    }
+
+    /// Parameters and gradient to make an update of, and what to make it on.
+    pub(crate) fn update_parts(&mut self) -> (&mut [V], &mut [V], Lanes) {
+        match self {
+            Self::Layers(pod) => (&mut pod.theta, &mut pod.gradient, pod.lanes),
+            Self::Sum(pod) => (&mut pod.theta, &mut pod.gradient, pod.lanes),
+        }
+    }
+
+    /// Gradient and loss over the picked rows.
+    pub(crate) fn pass<E>(
+        &mut self,
+        pick: Pick<'_>,
+        wanted: Wanted,
+        look: impl FnMut(&[V], &[V]) -> Result<(), E>,
+    ) -> Result<V, E> {
+        match self {
+            Self::Layers(pod) => pod.pass(pick, wanted, look),
+            Self::Sum(pod) => pod.pass(pick, wanted, look),
+        }
+    }
+
+    /// Makes `count` updates on the same rows at once, or says no and does nothing.
+    pub(crate) fn update(&mut self, pick: Pick<'_>, count: u64, rule: Rule<'_, V>) -> bool {
+        match self {
+            Self::Layers(pod) => pod.update(pick, count, rule),
+            Self::Sum(_) => false,
+        }
+    }
+
+    /// Σ g² of each lane, in drawing order.
+    pub(crate) fn squared_gradient_norm(&self) -> V {
+        match self {
+            Self::Layers(pod) => pod.squared_gradient_norm(),
+            Self::Sum(pod) => pod.squared_gradient_norm(),
+        }
+    }
+
+    /// 0 where all parameters are finite, else NaN.
+    pub(crate) fn finite_or_nan(&self) -> V {
+        match self {
+            Self::Layers(pod) => pod.finite_or_nan(),
+            Self::Sum(pod) => pod.finite_or_nan(),
+        }
+    }
+
+    /// Width of the output.
+    pub(crate) fn output_width(&self) -> usize {
+        match self {
+            Self::Layers(pod) => pod.output_width(),
+            Self::Sum(_) => 1,
+        }
+    }
+}
