@@ -56,7 +56,7 @@ pub(crate) enum Verb {
     Run(Run),
     /// Print a commented spec to start from
     Init(Init),
-    /// Validate a spec with its data and show the plan
+    /// Validate a spec with its data and show the plan and what it will cost
     Check(Check),
     /// Serve a store to workers and users until stopped
     Coordinator(coordinator::Args),
@@ -165,6 +165,8 @@ pub(crate) struct Check {
     /// Print the canonical text instead, whose digest is the sweep's id
     #[arg(long, conflicts_with = "output")]
     pub(crate) canonical: bool,
+    #[command(flatten)]
+    pub(crate) slots: Slots,
     /// Form of the plan: table or json
     #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Format::Table, hide_possible_values = true)]
     pub(crate) output: Format,

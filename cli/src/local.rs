@@ -9,6 +9,8 @@ use seedsweep_shell::error::{CliError, Kind};
 use seedsweep_shell::output;
 use seedsweep_shell::signals::Interrupts;
 use seedsweep_worker::client::{self as worker, Shutdown, Summary, WorkerError};
+use seedsweep_worker::means::Means;
+use seedsweep_worker::program::Slots;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until};
@@ -40,18 +42,21 @@ pub(crate) struct Finished {
 pub(crate) async fn run(
     embedded: &Embedded,
     sweep: &SweepFile,
-    slots: u32,
+    slots: &Slots,
     mut interrupts: Interrupts,
 ) -> Result<Finished, CliError> {
+    let (slots, means) = (slots.count(), slots.means()?);
+    sweep.check_memory(&means).map_err(|problem| CliError::new(Kind::Usage, problem))?;
     let mut client = embedded.client().await?;
     let submitted = client.submit(&sweep.spec.canonical(), |digest| sweep.content(digest)).await?;
     let id = submitted.sweep_id;
     let state = present(client.sweep(&id).await?.sweep, "sweep")?;
     greet(&sweep.spec, &state, slots);
+    means.announce();
     name_other_work(&mut client, &id).await?;
 
     if state.state() == v1::SweepState::Running {
-        to_the_end(embedded, &mut client, &id, slots, &mut interrupts).await?;
+        to_the_end(embedded, &mut client, &id, (slots, means), &mut interrupts).await?;
     }
     let v1::GetSweepResponse { sweep, failures, .. } = client.sweep(&id).await?;
     let report_json = client.report(&id).await?;
@@ -97,7 +102,7 @@ async fn to_the_end(
     embedded: &Embedded,
     client: &mut Client,
     id: &str,
-    slots: u32,
+    (slots, means): (u32, Means),
     interrupts: &mut Interrupts,
 ) -> Result<(), CliError> {
     let config = worker::Config {
@@ -105,6 +110,7 @@ async fn to_the_end(
         slots,
         token: embedded.worker_token().to_owned(),
         idle_exit: None,
+        means,
     };
     let (orders, shutdown) = watch::channel(Shutdown::Run);
     let mut worker = tokio::spawn(worker::run(config, embedded.channel().await?, shutdown));

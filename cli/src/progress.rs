@@ -120,7 +120,21 @@ fn speed(sweep: &v1::Sweep) -> String {
     if let Some(left) = sweep.eta_s.filter(|left| *left > 0.0) {
         parts.push(format!("{} left", duration::human(left)));
     }
+    if let Some(share) = sweep.of_peak {
+        parts.push(format!("{:.0} % of peak", 100.0 * share));
+    }
     parts.join(" · ")
+}
+
+/// What a slot's time went into, in a line; `None` before anything was reported.
+pub(crate) fn effort(sweep: &v1::Sweep) -> Option<String> {
+    let training = rate_text(sweep.training_trials_per_slot_s?);
+    let of_peak =
+        sweep.of_peak.map_or_else(String::new, |share| format!(" at {:.0} % of peak", 100.0 * share));
+    let polish = sweep
+        .polish_trials_per_slot_s
+        .map_or_else(String::new, |rate| format!(", polish alone {} trials/s", rate_text(rate)));
+    Some(format!("each slot: training alone {training} trials/s{of_peak}{polish}"))
 }
 
 /// A rate with as many digits as mean anything.
@@ -146,6 +160,19 @@ mod tests {
         assert_eq!(line(&sweep(40, 0, 80)), " 50 %  40/80 trials · 42 trials/s · 3.2 s left");
         assert_eq!(line(&sweep(79, 1, 80)), "100 %  80/80 trials · 1 failed · 42 trials/s · 3.2 s left");
         assert_eq!(line(&v1::Sweep::default()), "  0 %  0/0 trials");
+        assert_eq!(effort(&v1::Sweep::default()), None);
+        let (training_trials_per_slot_s, polish_trials_per_slot_s) = (Some(7520.4), Some(1.26));
+        let measured = v1::Sweep {
+            of_peak: Some(0.614),
+            training_trials_per_slot_s,
+            polish_trials_per_slot_s,
+            ..sweep(40, 0, 80)
+        };
+        assert_eq!(line(&measured), " 50 %  40/80 trials · 42 trials/s · 3.2 s left · 61 % of peak");
+        assert_eq!(
+            effort(&measured).unwrap(),
+            "each slot: training alone 7520 trials/s at 61 % of peak, polish alone 1.3 trials/s"
+        );
         let trials = v1::TrialCounts { total: 80, done: 20, cancelled: 60, ..Default::default() };
         let stopped = v1::Sweep { trials: Some(trials), ..Default::default() };
         assert_eq!(line(&stopped), " 25 %  20/80 trials · 60 cancelled");

@@ -48,6 +48,9 @@ pub(crate) struct SweepJson<'a> {
     duplicates: u64,
     trials_per_s: Option<f64>,
     eta_s: Option<f64>,
+    training_trials_per_slot_s: Option<f64>,
+    polish_trials_per_slot_s: Option<f64>,
+    of_peak: Option<f64>,
     /// Only where one sweep was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     failures: Option<Vec<FailureJson<'a>>>,
@@ -89,12 +92,31 @@ struct AuditsJson {
 struct WorkersJson {
     live: u32,
     slots: u32,
+    kinds: Vec<KindJson>,
+}
+
+/// Workers that run on the same.
+#[derive(Serialize)]
+struct KindJson {
+    lanes: String,
+    axis: String,
+    live: u32,
+    slots: u32,
+}
+
+impl From<v1::WorkerKind> for KindJson {
+    fn from(kind: v1::WorkerKind) -> Self {
+        let v1::WorkerKind { lanes, axis, live, slots } = kind;
+        let or = |text: String, other: &str| if text.is_empty() { other.to_owned() } else { text };
+        Self { lanes: or(lanes, "unknown"), axis: or(axis, "auto"), live, slots }
+    }
 }
 
 impl<'a> StatusJson<'a> {
     /// The states of all sweeps and who works on them.
     pub(crate) fn all(answer: &'a v1::ListSweepsResponse) -> Self {
-        Self::new(answer.sweeps.iter().map(SweepJson::from).collect(), answer.workers, &answer.store_problem)
+        let sweeps = answer.sweeps.iter().map(SweepJson::from).collect();
+        Self::new(sweeps, answer.workers.clone(), &answer.store_problem)
     }
 
     /// The state of `sweep`, its first failures and who works.
@@ -105,15 +127,16 @@ impl<'a> StatusJson<'a> {
             cause: &f.cause,
         });
         let sweep = SweepJson { failures: Some(failures.collect()), ..sweep.into() };
-        Self::new(vec![sweep], answer.workers, &answer.store_problem)
+        Self::new(vec![sweep], answer.workers.clone(), &answer.store_problem)
     }
 
     fn new(sweeps: Vec<SweepJson<'a>>, workers: Option<v1::WorkerCounts>, store_problem: &'a str) -> Self {
-        let v1::WorkerCounts { live, slots } = workers.unwrap_or_default();
+        let v1::WorkerCounts { live, slots, kinds } = workers.unwrap_or_default();
+        let kinds = kinds.into_iter().map(KindJson::from).collect();
         Self {
             schema: "seedsweep.status/1",
             sweeps,
-            workers: WorkersJson { live, slots },
+            workers: WorkersJson { live, slots, kinds },
             store_problem: problem(store_problem),
         }
     }
@@ -141,6 +164,9 @@ impl<'a> From<&'a v1::Sweep> for SweepJson<'a> {
             duplicates: sweep.duplicates,
             trials_per_s: sweep.trials_per_s,
             eta_s: sweep.eta_s,
+            training_trials_per_slot_s: sweep.training_trials_per_slot_s,
+            polish_trials_per_slot_s: sweep.polish_trials_per_slot_s,
+            of_peak: sweep.of_peak,
             failures: None,
         }
     }
@@ -190,7 +216,7 @@ pub(crate) fn sweeps_table(answer: &v1::ListSweepsResponse) -> String {
     if answer.sweeps.iter().any(|sweep| sweep.trials.is_some_and(|trials| trials.failed > 0)) {
         lines.push("`seedsweep status SWEEP` says why trials failed".to_owned());
     }
-    lines.push(workers_line(answer.workers, &answer.sweeps));
+    lines.push(workers_line(answer.workers.as_ref(), &answer.sweeps));
     lines.extend(problem(&answer.store_problem).map(problem_line));
     lines.join("\n")
 }
@@ -226,6 +252,7 @@ pub(crate) fn sweep_table(sweep: &v1::Sweep, answer: &v1::GetSweepResponse) -> S
         progress::line(sweep).trim_start().to_owned(),
         table(&header, rows),
     ];
+    lines.extend(progress::effort(sweep));
     if sweep.duplicates > 0 {
         lines.push(format!("{} repeated reports, equal to what was stored", sweep.duplicates));
     }
@@ -240,7 +267,7 @@ pub(crate) fn sweep_table(sweep: &v1::Sweep, answer: &v1::GetSweepResponse) -> S
         lines.push("failed trials".to_owned());
         lines.extend(failure_lines(failed, &answer.failures));
     }
-    lines.push(workers_line(answer.workers, std::slice::from_ref(sweep)));
+    lines.push(workers_line(answer.workers.as_ref(), std::slice::from_ref(sweep)));
     lines.extend(problem(&answer.store_problem).map(problem_line));
     lines.join("\n")
 }
@@ -277,15 +304,25 @@ pub(crate) fn problem_line(problem: &str) -> String {
 }
 
 /// Who works, and whether `sweeps` wait for somebody to.
-fn workers_line(workers: Option<v1::WorkerCounts>, sweeps: &[v1::Sweep]) -> String {
-    let workers = workers.unwrap_or_default();
+fn workers_line(workers: Option<&v1::WorkerCounts>, sweeps: &[v1::Sweep]) -> String {
     let waiting = sweeps.iter().any(|sweep| sweep.state() == v1::SweepState::Running);
-    match workers.live {
-        0 if waiting => "no workers: trials wait until one joins".to_owned(),
-        0 => "no workers".to_owned(),
-        1 if workers.slots == 1 => "1 worker with 1 slot".to_owned(),
-        1 => format!("1 worker with {} slots", workers.slots),
-        n => format!("{n} workers with {} slots", workers.slots),
+    let Some(workers) = workers.filter(|workers| workers.live > 0) else {
+        return if waiting { "no workers: trials wait until one joins" } else { "no workers" }.to_owned();
+    };
+    let plural = |n: u32, noun: &str| if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") };
+    let counts = format!("{} with {}", plural(workers.live, "worker"), plural(workers.slots, "slot"));
+    let kind = |kind: &v1::WorkerKind| {
+        let axis = if kind.axis.is_empty() { String::new() } else { format!(" by {}", kind.axis) };
+        escape(&format!("{}{axis}", kind.lanes))
+    };
+    match &workers.kinds[..] {
+        [] => counts,
+        [one] if one.lanes.is_empty() => counts,
+        [one] => format!("{counts}: {} lanes", kind(one)),
+        several => {
+            let kinds = several.iter().map(|several| format!("{} {}", several.live, kind(several)));
+            format!("{counts}: {}", kinds.collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
@@ -344,18 +381,23 @@ mod tests {
 
     #[test]
     fn status_json_has_the_published_fields() {
-        let workers = Some(v1::WorkerCounts { live: 2, slots: 8 });
+        let kind = v1::WorkerKind { lanes: "avx2".into(), axis: String::new(), live: 2, slots: 8 };
+        let workers = Some(v1::WorkerCounts { live: 2, slots: 8, kinds: vec![kind] });
         let answer = v1::ListSweepsResponse { sweeps: vec![sweep()], workers, store_problem: String::new() };
         let json = serde_json::to_value(StatusJson::all(&answer)).unwrap();
         assert_eq!(json["schema"], "seedsweep.status/1");
         assert_eq!(json["workers"]["slots"], 8);
+        let kind = serde_json::json!({ "lanes": "avx2", "axis": "auto", "live": 2, "slots": 8 });
+        assert_eq!(json["workers"]["kinds"], serde_json::json!([kind]));
         assert_eq!(json.get("store_problem"), Some(&serde_json::Value::Null));
         let sweep = &json["sweeps"][0];
         assert_eq!(sweep["state"], "running");
         for field in ["total", "done", "failed", "diverged", "cancelled", "skipped", "pending", "leased"] {
             assert!(sweep["trials"][field].is_u64(), "{field}");
         }
-        for field in ["id", "name", "audits", "duplicates", "trials_per_s", "eta_s"] {
+        let speeds =
+            ["trials_per_s", "eta_s", "training_trials_per_slot_s", "polish_trials_per_slot_s", "of_peak"];
+        for field in ["id", "name", "audits", "duplicates"].into_iter().chain(speeds) {
             assert!(sweep.get(field).is_some(), "{field}");
         }
         assert!(sweep.get("failures").is_none(), "nobody asked for the failures of all sweeps");
@@ -397,6 +439,21 @@ mod tests {
         answer.sweeps[0].trials = None;
         answer.sweeps[0].set_state(v1::SweepState::Done);
         assert_eq!(sweeps_table(&answer).lines().last(), Some("no workers"));
+    }
+
+    #[test]
+    fn workers_are_told_apart_by_what_they_run_on() {
+        let kind = |lanes: &str, axis: &str, live| v1::WorkerKind {
+            lanes: lanes.into(),
+            axis: axis.into(),
+            live,
+            slots: live,
+        };
+        let line = |live, kinds| workers_line(Some(&v1::WorkerCounts { live, slots: live, kinds }), &[]);
+        assert_eq!(line(1, vec![]), "1 worker with 1 slot");
+        assert_eq!(line(2, vec![kind("avx512", "", 2)]), "2 workers with 2 slots: avx512 lanes");
+        let mixed = vec![kind("avx2", "", 1), kind("avx512", "unit", 2)];
+        assert_eq!(line(3, mixed), "3 workers with 3 slots: 1 avx2, 2 avx512 by unit");
     }
 
     #[test]

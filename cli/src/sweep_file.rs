@@ -11,6 +11,8 @@ use seedsweep_common::limits;
 use seedsweep_common::spec::{self, SweepSpec};
 use seedsweep_shell::error::{CliError, Kind};
 use seedsweep_shell::output;
+use seedsweep_worker::cost;
+use seedsweep_worker::means::Means;
 use seedsweep_worker::train::Prepared;
 
 use crate::files::read_bounded;
@@ -22,6 +24,8 @@ pub(crate) struct SweepFile {
     /// What is legal but suspicious, rendered for people.
     pub(crate) warnings: Vec<String>,
     files: HashMap<Digest, Arc<[u8]>>,
+    /// Memory that a trial of each experiment needs.
+    slot_bytes: Vec<u64>,
 }
 
 impl SweepFile {
@@ -46,7 +50,8 @@ impl SweepFile {
     ) -> Result<Self, CliError> {
         let parsed =
             spec::parse(origin, text, sets).map_err(|errors| CliError::spec(origin, errors.rendered))?;
-        let mut sweep = Self { spec: parsed.spec, warnings: parsed.warnings, files: HashMap::new() };
+        let (spec, warnings) = (parsed.spec, parsed.warnings);
+        let mut sweep = Self { spec, warnings, files: HashMap::new(), slot_bytes: Vec::new() };
         sweep.attach_files(directory)?;
         sweep.check_data()?;
         Ok(sweep)
@@ -70,18 +75,30 @@ impl SweepFile {
     }
 
     /// Builds the data of every experiment once, so that what does not fit is said before any work.
-    fn check_data(&self) -> Result<(), CliError> {
-        let content = |digest| self.content(digest);
-        for (index, experiment) in (0..).zip(&self.spec.experiments) {
-            Prepared::new(&self.spec, ExperimentIndex(index), &content).map_err(|error| {
-                CliError::caused(
-                    Kind::Spec,
-                    format!("experiment `{}` cannot be trained", experiment.name),
-                    &error,
-                )
-            })?;
-        }
+    fn check_data(&mut self) -> Result<(), CliError> {
+        self.slot_bytes = self.prepare(|prepared| cost::slot_bytes(&prepared.shape()))?;
         Ok(())
+    }
+
+    /// Prepares every experiment as a worker does, one after the other, and returns what `look` makes of each.
+    pub(crate) fn prepare<T>(&self, look: impl Fn(&mut Prepared) -> T) -> Result<Vec<T>, CliError> {
+        let content = |digest| self.content(digest);
+        let looks = (0..).zip(&self.spec.experiments).map(|(index, experiment)| {
+            let prepared = Prepared::new(&self.spec, ExperimentIndex(index), &content);
+            prepared.map(|mut prepared| look(&mut prepared)).map_err(|error| {
+                let message = format!("experiment `{}` cannot be trained", experiment.name);
+                CliError::caused(Kind::Spec, message, &error)
+            })
+        });
+        looks.collect()
+    }
+
+    /// Fails if the trials of an experiment need more memory than a slot of this machine may take.
+    pub(crate) fn check_memory(&self, means: &Means) -> Result<(), String> {
+        let needs = self.spec.experiments.iter().zip(&self.slot_bytes);
+        needs.map(|(experiment, &needed)| (&experiment.name, means.allow(needed))).try_for_each(
+            |(name, allowed)| allowed.map_err(|problem| format!("experiment `{name}`: {problem}")),
+        )
     }
 
     /// The content of a file that the spec names.

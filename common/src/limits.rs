@@ -64,6 +64,14 @@ pub const RESTARTS_PER_TASK: u32 = 1_024;
 pub const TASKS_PER_LEASE: usize = 64;
 /// Most slots of one worker.
 pub const SLOTS_PER_WORKER: u32 = 1_024;
+/// Shortest time between two renewals of a worker, in milliseconds: how long a cancelled trial may not know.
+pub const RENEW_MS: u64 = 400;
+/// Guesses of a worker in one call for tasks.
+pub const GUESSES_PER_LEASE: usize = 64;
+/// Experiments of which a coordinator remembers a worker's guess, with what it measured.
+pub const SPEEDS_PER_WORKER: usize = 4_096;
+/// Kinds of workers told apart in one answer: there are a few kinds of machines.
+pub const WORKER_KINDS: usize = 16;
 /// Most workers registered at once.
 pub const WORKERS: usize = 10_000;
 /// Longest error text of a broken trial that is stored, in bytes; the rest is cut.

@@ -11,7 +11,7 @@ use seedsweep_common::progress::SweepState;
 use seedsweep_common::spec::SweepSpec;
 use tokio::sync::watch;
 
-use crate::core::SweepView;
+use crate::core::{Kind, SweepView};
 
 /// What never changes about a sweep.
 #[derive(Debug)]
@@ -45,12 +45,14 @@ pub(crate) struct Pace {
 }
 
 /// Live workers and their slots.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct WorkerCounts {
     /// Workers heard of within a lease.
     pub(crate) live: u32,
     /// Their compute threads.
     pub(crate) slots: u32,
+    /// The same by what they run on.
+    pub(crate) kinds: Vec<(Kind, u32, u32)>,
 }
 
 /// A sweep on the board.
@@ -157,7 +159,7 @@ impl Board {
 
     /// The workers.
     pub(crate) fn workers(&self) -> WorkerCounts {
-        self.read().workers
+        self.read().workers.clone()
     }
 
     /// All sweeps, oldest first.

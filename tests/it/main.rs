@@ -1,11 +1,13 @@
 //! Whole-system tests. One binary, one module per promise.
 
+mod cancel;
 mod codegen;
 mod crash;
 mod faults;
 mod fleet;
 mod golden;
 mod grpc;
+mod lanes;
 mod replay;
 mod science;
 mod support;

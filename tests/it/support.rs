@@ -63,6 +63,11 @@ impl Process {
         line
     }
 
+    /// Its process id.
+    pub(crate) fn id(&self) -> u32 {
+        self.0.id()
+    }
+
     /// SIGKILL, at once.
     pub(crate) fn kill(mut self) {
         self.0.kill().expect("ours to kill");

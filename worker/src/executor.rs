@@ -16,6 +16,7 @@ use seedsweep_common::limits;
 use seedsweep_common::outcome::Outcome;
 use seedsweep_common::range::RestartRange;
 
+use crate::cost;
 use crate::train::{Prepared, TrainError};
 
 /// How often a running job hands in what it has.
@@ -53,8 +54,30 @@ pub struct Report {
     pub broken: Vec<(u32, String)>,
     /// Time that the trials took on this slot.
     pub duration: Duration,
+    /// The part of it that went into training.
+    pub training: Duration,
+    /// The part that went into what follows: polish, certificate, sketches.
+    pub polish: Duration,
+    /// Floating-point operations of training's products.
+    pub training_flops: f64,
     /// Whether the job says nothing more, and if so how it ended.
     pub end: Option<JobEnd>,
+}
+
+impl Report {
+    /// Nothing to say of the job of `token`.
+    pub fn new(token: Token) -> Self {
+        Self {
+            token,
+            outcomes: Vec::new(),
+            broken: Vec::new(),
+            duration: Duration::ZERO,
+            training: Duration::ZERO,
+            polish: Duration::ZERO,
+            training_flops: 0.0,
+            end: None,
+        }
+    }
 }
 
 /// How a job ended.
@@ -120,7 +143,7 @@ fn next_job(receiver: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
 
 /// Trains a job; breaks if nobody listens any more.
 fn run(job: &Job, reports: &tokio::sync::mpsc::Sender<Report>) -> ControlFlow<()> {
-    let mut account = Account { job, reports, since: Instant::now(), report: empty_report(job) };
+    let mut account = Account { job, reports, since: Instant::now(), report: Report::new(job.token) };
     let mut end = JobEnd::Finished;
     for pod in job.prepared.pods(job.restarts) {
         if job.flags.drained.load(Ordering::Relaxed) || train(&mut account, pod)?.is_some() {
@@ -149,12 +172,8 @@ impl Account<'_> {
         }
         self.report.duration = self.since.elapsed();
         self.since = Instant::now();
-        send(self.reports, std::mem::replace(&mut self.report, empty_report(self.job)))
+        send(self.reports, std::mem::replace(&mut self.report, Report::new(self.job.token)))
     }
-}
-
-fn empty_report(job: &Job) -> Report {
-    Report { token: job.token, outcomes: Vec::new(), broken: Vec::new(), duration: Duration::ZERO, end: None }
 }
 
 fn send(reports: &tokio::sync::mpsc::Sender<Report>, report: Report) -> ControlFlow<()> {
@@ -170,16 +189,24 @@ struct Cancelled;
 /// Trains a pod; breaks if nobody listens any more.
 fn train(account: &mut Account<'_>, pod: RestartRange) -> ControlFlow<(), Option<Cancelled>> {
     let job = account.job;
+    let flops_per_update = cost::flops_per_update(&job.prepared.shape());
     let mut next = pod.start();
     let mut heard = ControlFlow::Continue(());
     // a panic must cost its trial only; `Prepared` is never changed, so no half-made state survives it
     let trained = catch_unwind(AssertUnwindSafe(|| {
-        job.prepared.train_pod(pod, &job.flags.cancelled, &mut |outcome| {
+        let mut from = Instant::now();
+        let descended = job.prepared.descend_pod(pod, &job.flags.cancelled)?;
+        account.report.training += from.elapsed();
+        from = Instant::now();
+        job.prepared.finish_pod(descended, &job.flags.cancelled, &mut |outcome| {
             next = outcome.restart + 1;
+            account.report.polish += from.elapsed();
+            account.report.training_flops += outcome.steps as f64 * flops_per_update;
             account.report.outcomes.push(outcome);
             if heard.is_continue() {
                 heard = account.hand_in(next - 1);
             }
+            from = Instant::now();
         })
     }));
     heard?;

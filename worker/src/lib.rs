@@ -1,7 +1,9 @@
 //! The worker: trains networks and fingerprints the minimum reached.
 
 pub mod client;
+pub mod cost;
 pub mod executor;
+pub mod means;
 pub mod minima;
 pub mod nn;
 pub mod program;

@@ -14,6 +14,7 @@ use seedsweep_shell::{address, output};
 use tokio::sync::watch;
 
 use crate::client::{self, Shutdown, WorkerError};
+use crate::means::{self, Means};
 
 /// Compute threads.
 #[derive(Debug, clap::Args)]
@@ -22,6 +23,10 @@ pub struct Slots {
     #[arg(long, value_name = "N", env = "SEEDSWEEP_SLOTS", hide_env_values = true,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::SLOTS_PER_WORKER)))]
     pub slots: Option<u32>,
+    /// Most memory that a trial may take, for instance 2GiB [default: what is free, divided by the slots]
+    #[arg(long, value_name = "SIZE", env = "SEEDSWEEP_SLOT_MEMORY", hide_env_values = true,
+        value_parser = means::parse_bytes)]
+    pub slot_memory: Option<u64>,
 }
 
 /// What `seedsweep worker` is told.
@@ -47,6 +52,11 @@ impl Slots {
         let cores = || std::thread::available_parallelism().map_or(1, |n| n.get() as u32);
         self.slots.unwrap_or_else(cores).min(limits::SLOTS_PER_WORKER)
     }
+
+    /// What the slots train on: asked from the environment, measured.
+    pub fn means(&self) -> Result<Means, CliError> {
+        Means::of_this_machine(self.count(), self.slot_memory)
+    }
 }
 
 /// Joins and works; the first signal drains, the second stops at once.
@@ -59,14 +69,15 @@ pub async fn run(args: Args) -> Result<Exit, CliError> {
         ));
     }
     let mut interrupts = Interrupts::listen()?;
-    let slots = args.slots.count();
+    let (slots, means) = (args.slots.count(), args.slots.means()?);
     let name = args.name.unwrap_or_else(host_and_pid);
     // The worker tries again by itself, now and whenever the coordinator is away.
     let channel = address::endpoint(&join.address)?.connect_lazy();
     let threads = if slots == 1 { "1 slot".to_owned() } else { format!("{slots} slots") };
     output::note(&format!("worker {name} with {threads} for {}", join.address));
+    means.announce();
 
-    let settings = client::Config { name, slots, token: join.token, idle_exit: args.idle_exit };
+    let settings = client::Config { name, slots, token: join.token, idle_exit: args.idle_exit, means };
     let (orders, shutdown) = watch::channel(Shutdown::Run);
     let mut work = tokio::spawn(client::run(settings, channel, shutdown));
     let result = tokio::select! {

@@ -24,6 +24,7 @@ use seedsweep_common::spec::{
 };
 use seedsweep_common::{limits, plan};
 
+use crate::cost::Shape;
 use crate::minima::{self, Probes, Problem};
 use crate::nn::data::{self, DataError, Dataset, Files, Labels, Rows, npy};
 use crate::nn::init::{self, StartError, StartStreams, safetensors};
@@ -182,15 +183,11 @@ impl Prepared {
 
     /// As [`Prepared::train`], with the parameters where training ended.
     pub fn replay(&self, restart: u32, cancelled: &AtomicBool) -> Result<Replay, TrainError> {
-        if plan::data_matters(&self.experiment) {
-            let stream = plan::streams(&self.experiment, restart).data;
-            let Experiment { data, network, train, .. } = &self.experiment;
-            let files = |digest| self.files.get(&digest).cloned();
-            let dataset = data::load(data, network, train.loss, self.seed, stream, &files)?;
-            let rounded = Rounded::new(self.precision, &dataset);
-            return self.replay_on(&dataset, &rounded, restart, cancelled);
-        }
-        self.replay_on(&self.dataset, &self.rounded, restart, cancelled)
+        let own_data = self.own_data(restart)?;
+        let trained = self.descend_on(own_data.as_ref(), restart, cancelled)?;
+        let parameters = safetensors::write(&self.network, &trained.theta, self.precision);
+        let dataset = own_data.as_ref().unwrap_or(&self.dataset);
+        Ok(Replay { outcome: self.finish(dataset, restart, trained, cancelled)?, parameters })
     }
 
     /// Restarts that fill a register.
@@ -208,9 +205,7 @@ impl Prepared {
     /// What shares a register where `trials` restarts train together.
     pub fn axis(&self, trials: u32) -> Axis {
         let lanes = self.lane_count();
-        let can_share = lanes > 1
-            && trials <= lanes
-            && !plan::data_matters(&self.experiment);
+        let can_share = lanes > 1 && trials <= lanes && !plan::data_matters(&self.experiment);
         match self.forced_axis {
             _ if !can_share => Axis::Unit,
             Some(axis) => axis,
@@ -263,17 +258,52 @@ impl Prepared {
         cancelled: &AtomicBool,
         emit: &mut dyn FnMut(Outcome),
     ) -> Result<(), TrainError> {
+        let descended = self.descend_pod(restarts, cancelled)?;
+        self.finish_pod(descended, cancelled, emit)
+    }
+
+    /// The first half of [`Prepared::train_pod`]: start and training. Apart so that its time can be told.
+    pub fn descend_pod(
+        &self,
+        restarts: RestartRange,
+        cancelled: &AtomicBool,
+    ) -> Result<Descended, TrainError> {
         if self.axis(restarts.count()) == Axis::Unit {
-            for restart in restarts.iter() {
-                emit(self.train(restart, cancelled)?);
-            }
-            return Ok(());
+            let alone = restarts.iter().map(|restart| {
+                let own_data = self.own_data(restart)?;
+                let trained = self.descend_on(own_data.as_ref(), restart, cancelled)?;
+                Ok((restart, own_data, trained))
+            });
+            return Ok(Descended(alone.collect::<Result<_, TrainError>>()?));
         }
         let trained = self.descend_all(restarts, cancelled)?;
-        for (restart, trained) in restarts.iter().zip(trained) {
-            emit(self.finish(&self.dataset, restart, trained, cancelled)?);
+        Ok(Descended(
+            restarts.iter().zip(trained).map(|(restart, trained)| (restart, None, trained)).collect(),
+        ))
+    }
+
+    /// The second half: gradient norm, polish, certificate, fingerprint.
+    pub fn finish_pod(
+        &self,
+        descended: Descended,
+        cancelled: &AtomicBool,
+        emit: &mut dyn FnMut(Outcome),
+    ) -> Result<(), TrainError> {
+        for (restart, own_data, trained) in descended.0 {
+            emit(self.finish(own_data.as_ref().unwrap_or(&self.dataset), restart, trained, cancelled)?);
         }
         Ok(())
+    }
+
+    /// The data of a trial that has its own.
+    fn own_data(&self, restart: u32) -> Result<Option<Dataset>, TrainError> {
+        if !plan::data_matters(&self.experiment) {
+            return Ok(None);
+        }
+        let stream = plan::streams(&self.experiment, restart).data;
+        let Experiment { data, network, train, .. } = &self.experiment;
+        let files = |digest| self.files.get(&digest).cloned();
+        Ok(Some(data::load(data, network, train.loss, self.seed, stream, &files)?))
     }
 
     /// The parameters' digests that training `restarts` ends with, without norm, polish and sketches, all on
@@ -289,6 +319,19 @@ impl Prepared {
             digests.extend(trained.iter().map(|trained| digest(self.precision, &trained.theta)));
         }
         Ok(digests)
+    }
+
+    /// What the cost of its trials depends on.
+    pub fn shape(&self) -> Shape<'_> {
+        Shape {
+            experiment: &self.experiment,
+            precision: self.precision,
+            train_rows: self.dataset.train.features.nrows(),
+            test_rows: self.dataset.test.features.nrows(),
+            side_by_side: self.pod_width(),
+            width: self.lane_count(),
+            polished: self.polish_budget(&self.dataset).is_some(),
+        }
     }
 
     /// Uses exactly these lanes: for tests and measurements. No outcome depends on them.
@@ -341,16 +384,17 @@ impl Prepared {
         start.into_iter().map(S::from_f64).collect()
     }
 
-    fn replay_on(
+    /// Start to score, on the data of all trials or on a trial's own.
+    fn descend_on(
         &self,
-        dataset: &Dataset,
-        rounded: &Rounded,
+        own_data: Option<&Dataset>,
         restart: u32,
         cancelled: &AtomicBool,
-    ) -> Result<Replay, TrainError> {
-        let trained = self.descend(rounded, restart, cancelled)?;
-        let parameters = safetensors::write(&self.network, &trained.theta, self.precision);
-        Ok(Replay { outcome: self.finish(dataset, restart, trained, cancelled)?, parameters })
+    ) -> Result<Trained, Cancelled> {
+        match own_data {
+            Some(dataset) => self.descend(&Rounded::new(self.precision, dataset), restart, cancelled),
+            None => self.descend(&self.rounded, restart, cancelled),
+        }
     }
 
     /// From the end of training to the outcome: norm, polish, certificate, fingerprint.
@@ -497,6 +541,9 @@ fn content(file: &Attachment, files: Files<'_>) -> Result<Arc<[u8]>, DataError> 
     let found = file.digest.and_then(files);
     found.ok_or_else(|| DataError::NotAtHand { file: file.path.clone() })
 }
+
+/// Trials that are trained but not polished: restart, data where they are its own, where it ended.
+pub struct Descended(Vec<(u32, Option<Dataset>, Trained)>);
 
 /// A network where training left it.
 struct Trained {

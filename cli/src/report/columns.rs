@@ -186,18 +186,20 @@ fn census(report: &Report) -> Columns {
 }
 
 /// Title of a table of [`census_cells`].
-pub(crate) const CENSUS_TITLE: &str = "census of independent restarts (95 % interval); with > more are needed than were made: too far ahead to foretell";
+pub(crate) const CENSUS_TITLE: &str = "census of independent restarts (95 % interval); more: restarts still needed for that coverage, > where they are \
+     more than were made, too far ahead to foretell";
 
 /// Heads of [`census_cells`].
 pub(crate) const CENSUS_HEADS: [&str; 6] =
-    ["basins seen", "basins in all", "coverage", "unseen", "more restarts for 95 %", "for 99 %"];
+    ["basins seen", "basins in all", "coverage", "unseen", "more for 95 %", "for 99 %"];
 
 /// What the census of a level says; `None` where restarts are not independent.
 pub(crate) fn census_cells(level: &LevelReport) -> Option<Vec<String>> {
     let (coverage, chao1) = (level.coverage?, level.chao1?);
     let [low, high] = chao1.ci95.map(|end| end.0);
+    // basins are whole: outwards
     let interval = if high.is_finite() {
-        format!("{} to {}", significant_count(low), significant_count(high))
+        format!("{:.0} to {:.0}", low.floor(), high.ceil())
     } else {
         "no upper end".to_owned()
     };
@@ -340,8 +342,7 @@ fn comparisons(report: &Report) -> Columns {
 }
 
 /// Heads of [`variance_cells`].
-pub(crate) const VARIANCE_HEADS: [&str; 6] =
-    ["design", "starts", "orders", "interaction", "of starts", "p of starts"];
+pub(crate) const VARIANCE_HEADS: [&str; 6] = ["design", "starts", "orders", "rest", "start's share", "p"];
 
 /// How a variance splits.
 pub(crate) fn variance_cells(split: &VarianceSplit) -> Vec<String> {
@@ -358,19 +359,23 @@ pub(crate) fn variance_cells(split: &VarianceSplit) -> Vec<String> {
         part(&split.order),
         split.residual.map_or_else(|| "-".to_owned(), |residual| significant(residual.0)),
         split.init_share.map_or_else(|| "-".to_owned(), |share| format!("{} %", percent(share.0))),
-        significant(split.p_init.0),
+        p_value(split.p_init.0),
     ]
 }
 
+/// A p-value; of a very small one only that it is.
+pub(crate) fn p_value(p: f64) -> String {
+    if p < 1e-4 { "<0.0001".to_owned() } else { significant(p) }
+}
+
 /// The title of a table of [`variance_cells`].
-pub(crate) const VARIANCE_TITLE: &str =
-    "variance by source (0 where the estimate is negative, which stands beside it)";
+pub(crate) const VARIANCE_TITLE: &str = "variance by source (0 where the estimate is negative, which stands beside it); p: of starts that do not matter";
 
 fn variances(report: &Report) -> Columns {
     let quantities = |experiment: &ExperimentReport| {
         [
-            ("loss, training", Some(experiment.loss.train.clone())),
-            ("accuracy, test", experiment.accuracy.test.clone()),
+            ("training loss", Some(experiment.loss.train.clone())),
+            ("test accuracy", experiment.accuracy.test.clone()),
         ]
     };
     let rows = report.experiments.iter().flat_map(|experiment| {
@@ -413,7 +418,7 @@ fn quantities(report: &Report) -> Vec<Columns> {
 }
 
 /// Heads of [`summary_cells`].
-pub(crate) const SUMMARY_HEADS: [&str; 7] = ["n", "mean", "95 % CI", "sd", "median", "IQM", "95 % CI"];
+pub(crate) const SUMMARY_HEADS: [&str; 6] = ["n", "mean", "95 % CI", "sd", "median", "IQM"];
 
 /// What a summary says of a quantity.
 pub(crate) fn summary_cells(summary: &Summary) -> Vec<String> {
@@ -425,7 +430,6 @@ pub(crate) fn summary_cells(summary: &Summary) -> Vec<String> {
         number(summary.sd),
         number(summary.median),
         number(summary.iqm),
-        summary.iqm_ci95.map_or_else(|| "-".to_owned(), ends_of),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! The census of runs from elsewhere on a terminal.
 
-use seedsweep_common::analysis::report::LevelReport;
+use seedsweep_common::analysis::report::{LevelReport, RarefactionPoint};
 use seedsweep_common::analysis::runs::RunsReport;
 use seedsweep_common::analysis::words::{percent, significant};
 
@@ -65,12 +65,16 @@ fn unseen(census: &LevelReport) -> Option<String> {
             "every run ends in a basin of its own: nothing can be said about those not seen".to_owned(),
         );
     }
-    Some(format!(
-        "about {} % of further runs would end in a basin that was seen; a basin with a share of {} % or more has been \
-         seen with 95 % confidence",
-        percent(coverage.chao_jost.0),
-        percent(coverage.share_surely_seen.0)
-    ))
+    let further = if coverage.good_turing.0 >= 1.0 {
+        "no basin was seen just once, so further runs are expected to end in these".to_owned()
+    } else {
+        format!(
+            "about {} % of further runs would end in a basin that was seen",
+            percent(coverage.chao_jost.0)
+        )
+    };
+    let surely = percent(coverage.share_surely_seen.0);
+    Some(format!("{further}; a basin with a share of {surely} % or more has been seen with 95 % confidence"))
 }
 
 fn basins(report: &RunsReport) -> Columns {
@@ -102,7 +106,7 @@ fn census(report: &RunsReport) -> Columns {
 
 fn rarefaction(census: &LevelReport) -> Columns {
     let points = census.rarefaction.iter().flatten();
-    let row = |point: &seedsweep_common::analysis::report::RarefactionPoint| {
+    let row = |point: &RarefactionPoint| {
         vec![
             format!("{}{}", point.restarts, if point.extrapolated { " (extrapolated)" } else { "" }),
             format!("{:.1}", point.basins.0),

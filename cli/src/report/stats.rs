@@ -1,11 +1,11 @@
 //! Statistics of numbers from elsewhere on a terminal.
 
 use seedsweep_common::analysis::report::{Interval, Number};
-use seedsweep_common::analysis::stats::{Better, PairStats, StatsReport};
+use seedsweep_common::analysis::stats::{Better, ExperimentStats, PairStats, StatsReport};
 use seedsweep_common::analysis::words::{percent, significant};
 
 use super::WIDTHS;
-use super::columns::{self, Columns, ends_of, percent_ends};
+use super::columns::{self, Columns, ends_of, p_value, percent_ends};
 use super::table::laid_out;
 use super::text::paragraph;
 
@@ -59,7 +59,10 @@ fn sentence(pair: &PairStats, better: Better) -> String {
         None => "no interval: too few runs".to_owned(),
     };
     let p = match pair.p_holm {
-        Some(p) => format!("; p = {} by {}, adjusted for all pairs", significant(p.0), test_name(pair.test)),
+        Some(p) => {
+            let sign = if p.0 < 1e-4 { "" } else { "= " };
+            format!("; p {sign}{} by {}, adjusted for all pairs", p_value(p.0), test_name(pair.test))
+        }
         None => String::new(),
     };
     format!(
@@ -75,12 +78,13 @@ fn test_name(test: &str) -> &'static str {
 }
 
 fn summaries(report: &StatsReport) -> Columns {
-    let row = |experiment: &seedsweep_common::analysis::stats::ExperimentStats| {
-        [vec![experiment.name.clone()], columns::summary_cells(&experiment.values)].concat()
+    let row = |experiment: &ExperimentStats| {
+        let iqm_ci95 = experiment.values.iqm_ci95.map_or_else(|| "-".to_owned(), ends_of);
+        [vec![experiment.name.clone()], columns::summary_cells(&experiment.values), vec![iqm_ci95]].concat()
     };
     Columns {
         title: "values; IQM: mean of the middle half",
-        heads: [vec!["experiment"], columns::SUMMARY_HEADS.to_vec()].concat(),
+        heads: [vec!["experiment"], columns::SUMMARY_HEADS.to_vec(), vec!["IQM 95 % CI"]].concat(),
         rows: report.experiments.iter().map(row).collect(),
     }
 }
@@ -102,7 +106,7 @@ fn test_noise(report: &StatsReport) -> Columns {
 
 fn best_of(report: &StatsReport) -> Columns {
     let rows = report.experiments.iter().filter(|experiment| !experiment.values.best_of.is_empty());
-    let row = |experiment: &seedsweep_common::analysis::stats::ExperimentStats| {
+    let row = |experiment: &ExperimentStats| {
         let best = experiment.values.best_of.iter();
         let best: Vec<String> = best.map(|(k, value)| format!("{k}: {}", significant(value.0))).collect();
         vec![experiment.name.clone(), best.join("  ")]
@@ -132,6 +136,7 @@ fn tests(report: &StatsReport) -> Columns {
         Some(ends) => format!("{} ({})", number(value), ends_of(ends)),
         None => number(value),
     };
+    let p = |value: Option<Number>| value.map_or_else(|| "-".to_owned(), |value| p_value(value.0));
     let row = |pair: &PairStats| {
         let tests = pair.paired_tests.as_ref();
         vec![
@@ -142,10 +147,10 @@ fn tests(report: &StatsReport) -> Columns {
                 format!("{} and {}", pair.n[0], pair.n[1])
             },
             with(pair.difference.estimate, pair.difference.ci95),
-            number(tests.and_then(|tests| tests.t).map(|t| t.p)),
-            number(tests.and_then(|tests| tests.wilcoxon).map(|w| w.p)),
-            number(pair.p),
-            number(pair.p_holm),
+            p(tests.and_then(|tests| tests.t).map(|t| t.p)),
+            p(tests.and_then(|tests| tests.wilcoxon).map(|w| w.p)),
+            p(pair.p),
+            p(pair.p_holm),
         ]
     };
     Columns {

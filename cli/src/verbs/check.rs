@@ -1,17 +1,19 @@
 //! `seedsweep check`: validate a spec with its data, and show what it would do.
 
-use seedsweep_common::plan;
-use seedsweep_common::spec::{self, Experiment, ExperimentSummary, SweepSpec};
-use seedsweep_shell::error::{CliError, Kind};
+use seedsweep_common::spec::{self, Experiment, ExperimentSummary, Precision, SweepSpec};
+use seedsweep_common::{duration, plan};
+use seedsweep_shell::error::CliError;
 use seedsweep_shell::exit::{self, Exit};
 use seedsweep_shell::output;
-use seedsweep_worker::nn::data;
+use seedsweep_worker::cost::{self, Estimate};
+use seedsweep_worker::means::{Means, human_bytes};
+use seedsweep_worker::train::Prepared;
 use serde::Serialize;
 
 use crate::args;
 use crate::args::Format;
-use crate::status;
 use crate::sweep_file::SweepFile;
+use crate::{progress, status};
 
 /// What one experiment would do.
 struct Row {
@@ -23,6 +25,52 @@ struct Row {
     updates: u64,
     /// Keys that are set for this experiment alone, as `key=value`.
     sets: String,
+    cost: Cost,
+}
+
+/// What a trial of one experiment takes on this machine.
+#[derive(Clone, Copy)]
+struct Cost {
+    estimate: Estimate,
+    /// Bytes of one slot.
+    slot_bytes: u64,
+    /// Trials in the lanes of one register; 1: each alone.
+    side_by_side: u32,
+    train_rows: u64,
+    test_rows: u64,
+}
+
+impl Cost {
+    fn of(prepared: &mut Prepared, means: &Means) -> Self {
+        prepared.force_lanes(means.lanes);
+        let shape = prepared.shape();
+        Self {
+            estimate: cost::estimate(&shape, means.machine(shape.precision)),
+            slot_bytes: cost::slot_bytes(&shape),
+            side_by_side: shape.side_by_side,
+            train_rows: shape.train_rows as u64,
+            test_rows: shape.test_rows as u64,
+        }
+    }
+}
+
+/// What trains: this machine.
+struct Here {
+    means: Means,
+    slots: u32,
+}
+
+impl Here {
+    /// Trials of `row` a second, while no other experiment runs.
+    fn trials_per_s(&self, row: &Row) -> f64 {
+        // fewer trials than slots leave some empty
+        f64::from(self.slots.min(row.plan.restarts)) / row.cost.estimate.total_s()
+    }
+
+    /// Seconds of all trials of `rows`, with all slots busy to the end.
+    fn total_s(&self, rows: &[Row]) -> f64 {
+        rows.iter().map(|row| f64::from(row.plan.restarts) / self.trials_per_s(row)).sum()
+    }
 }
 
 /// Checks the spec and prints the plan.
@@ -32,37 +80,39 @@ pub(crate) fn run(args: &args::Check) -> Result<Exit, CliError> {
         output::write_all(sweep.spec.canonical().as_bytes())?;
         return Ok(exit::FINE);
     }
+    let here = Here { means: args.slots.means()?, slots: args.slots.count() };
     let plans = spec::summary(&sweep.spec).experiments;
-    let rows =
-        sweep.spec.experiments.iter().zip(plans).map(|(experiment, plan)| row(&sweep, experiment, plan));
-    let rows: Vec<Row> = rows.collect::<Result<_, _>>()?;
+    let costs = sweep.prepare(|prepared| Cost::of(prepared, &here.means))?;
+    let rows = sweep.spec.experiments.iter().zip(plans).zip(costs);
+    let rows: Vec<Row> = rows.map(|((experiment, plan), cost)| row(experiment, plan, cost)).collect();
     match args.output {
-        Format::Json => output::line(&plan_json(&sweep, &rows))?,
+        Format::Json => output::line(&plan_json(&sweep, &rows, &here))?,
         Format::Table => {
             sweep.print_warnings();
             output::line(&plan_table(&sweep.spec, &rows))?;
+            output::line(&cost_table(&rows, &here))?;
         }
+    }
+    if let Err(problem) = sweep.check_memory(&here.means) {
+        output::note(&format!("warning: this machine cannot run it: {problem}"));
     }
     Ok(exit::FINE)
 }
 
-fn row(sweep: &SweepFile, experiment: &Experiment, plan: ExperimentSummary) -> Result<Row, CliError> {
-    let loss = experiment.train.loss;
-    let content = |digest| sweep.content(digest);
-    let rows = data::load(&experiment.data, &experiment.network, loss, sweep.spec.seed, 0, &content)
-        .map_err(|error| CliError::caused(Kind::Spec, format!("experiment `{}`", experiment.name), &error))?;
-    let train_rows = rows.train.features.nrows() as u64;
+fn row(experiment: &Experiment, plan: ExperimentSummary, cost: Cost) -> Row {
+    let Cost { train_rows, test_rows, .. } = cost;
     let layers: Vec<String> = experiment.network.sizes().iter().map(u32::to_string).collect();
     let sets = experiment.parameters.iter().map(|set| format!("{}={}", set.path, set.value));
     let sets: Vec<String> = sets.collect();
-    Ok(Row {
+    Row {
         plan,
         layers: layers.join("-"),
         train_rows,
-        test_rows: rows.test.features.nrows() as u64,
+        test_rows,
         updates: plan::updates(&experiment.train, train_rows).unwrap_or(u64::MAX),
         sets: sets.join(" "),
-    })
+        cost,
+    }
 }
 
 fn varies(plan: &ExperimentSummary) -> String {
@@ -127,6 +177,46 @@ fn plan_table(spec: &SweepSpec, rows: &[Row]) -> String {
     lines.join("\n")
 }
 
+fn cost_table(rows: &[Row], here: &Here) -> String {
+    let header = ["experiment", "training", "polish", "trials/s", "in all", "memory", "side by side"];
+    let lines = rows.iter().map(|row| {
+        let Cost { estimate, slot_bytes, side_by_side, .. } = row.cost;
+        vec![
+            row.plan.name.clone(),
+            seconds(estimate.training_s),
+            seconds(estimate.polish_s),
+            progress::rate_text(here.trials_per_s(row)),
+            seconds(here.total_s(std::slice::from_ref(row))),
+            human_bytes(slot_bytes),
+            side_by_side.to_string(),
+        ]
+    });
+    let slots = if here.slots == 1 { "1 slot".to_owned() } else { format!("{} slots", here.slots) };
+    let lines = [
+        format!(
+            "\non this machine ({slots}, {} lanes, each {:.0} GFLOP/s at most), estimated",
+            here.means.lanes_name(),
+            here.means.machine(Precision::F32).peak_flops / 1e9,
+        ),
+        status::table(&header, lines),
+        format!(
+            "{} in all · training, polish: of one trial; right to about a third, the polish rougher; stop rules may end \
+             trials earlier · memory: of one slot",
+            seconds(here.total_s(rows)),
+        ),
+    ];
+    lines.join("\n")
+}
+
+/// A time with as many digits as an estimate deserves.
+fn seconds(seconds: f64) -> String {
+    match seconds {
+        ..1e-3 => format!("{:.0} us", seconds * 1e6),
+        ..1.0 => format!("{:.1} ms", seconds * 1e3),
+        _ => duration::human(seconds),
+    }
+}
+
 fn total_updates(rows: &[Row]) -> u64 {
     rows.iter().fold(0, |sum, row| sum.saturating_add(row.updates.saturating_mul(row.plan.restarts.into())))
 }
@@ -139,8 +229,30 @@ struct CheckJson<'a> {
     seed: u64,
     trials: u64,
     updates_at_most: u64,
+    machine: MachineJson,
+    estimated_s: f64,
     experiments: Vec<ExperimentJson<'a>>,
     warnings: &'a [String],
+}
+
+/// What the estimates are for.
+#[derive(Serialize)]
+struct MachineJson {
+    lanes: &'static str,
+    slots: u32,
+    slot_bytes_at_most: u64,
+    peak_gflop_per_s: f64,
+}
+
+/// Estimates; `trials_per_s` and `total_s` with all slots at work on this experiment.
+#[derive(Serialize)]
+struct CostJson {
+    training_s: f64,
+    polish_s: f64,
+    trials_per_s: f64,
+    total_s: f64,
+    slot_bytes: u64,
+    side_by_side: u32,
 }
 
 #[derive(Serialize)]
@@ -158,9 +270,10 @@ struct ExperimentJson<'a> {
     restarts: u32,
     unit: &'static str,
     updates_at_most: u64,
+    cost: CostJson,
 }
 
-fn plan_json(sweep: &SweepFile, rows: &[Row]) -> String {
+fn plan_json(sweep: &SweepFile, rows: &[Row], here: &Here) -> String {
     let experiments = rows.iter().zip(&sweep.spec.experiments).map(|(row, experiment)| ExperimentJson {
         name: &row.plan.name,
         layers: experiment.network.sizes(),
@@ -175,6 +288,14 @@ fn plan_json(sweep: &SweepFile, rows: &[Row]) -> String {
         restarts: row.plan.restarts,
         unit: row.plan.unit.name(),
         updates_at_most: row.updates,
+        cost: CostJson {
+            training_s: row.cost.estimate.training_s,
+            polish_s: row.cost.estimate.polish_s,
+            trials_per_s: here.trials_per_s(row),
+            total_s: here.total_s(std::slice::from_ref(row)),
+            slot_bytes: row.cost.slot_bytes,
+            side_by_side: row.cost.side_by_side,
+        },
     });
     output::json(&CheckJson {
         schema: "seedsweep.check/1",
@@ -183,6 +304,13 @@ fn plan_json(sweep: &SweepFile, rows: &[Row]) -> String {
         seed: sweep.spec.seed,
         trials: plan::trials(&sweep.spec),
         updates_at_most: total_updates(rows),
+        machine: MachineJson {
+            lanes: here.means.lanes_name(),
+            slots: here.slots,
+            slot_bytes_at_most: here.means.slot_bytes,
+            peak_gflop_per_s: here.means.machine(Precision::F32).peak_flops / 1e9,
+        },
+        estimated_s: here.total_s(rows),
         experiments: experiments.collect(),
         warnings: &sweep.warnings,
     })

@@ -39,7 +39,7 @@ async fn train(embedded: &Embedded, args: &args::Demo, interrupts: Interrupts) -
         None => first_unfinished(&mut embedded.client().await?).await?,
     };
     output::note(&format!("training with seed {} (another: --seed N)", sweep.spec.seed));
-    local::run(embedded, &sweep, args.slots.count(), interrupts).await
+    local::run(embedded, &sweep, &args.slots, interrupts).await
 }
 
 fn with_seed(seed: u64) -> Result<SweepFile, CliError> {

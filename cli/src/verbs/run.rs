@@ -19,7 +19,7 @@ pub(crate) async fn run(args: args::Run) -> Result<Exit, CliError> {
     let coordinator = program::open_soon(args.leasing.config(args.store.directory())?).await?;
     let embedded = Embedded::start(coordinator).await?;
 
-    let result = local::run(&embedded, &sweep, args.slots.count(), interrupts).await;
+    let result = local::run(&embedded, &sweep, &args.slots, interrupts).await;
     let finished = embedded.close_after(result).await?;
     answer::print(&finished.report_json, args.output)?;
     Ok(ending::exit(&finished.sweep, &finished.failures))

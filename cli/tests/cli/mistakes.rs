@@ -258,24 +258,35 @@ fn every_template_is_printed_as_it_is() {
 #[test]
 fn the_plan_says_what_would_be_trained() {
     let here = directory(QUICK);
+    let shown = run(here.path(), &["check", "sweep.toml", "--slots", "2"]).fine();
+    // what it costs depends on the machine
+    let (plan, cost) = shown.stdout.split_once("\n\non this machine (2 slots, ").unwrap();
     assert_data_eq!(
-        run(here.path(), &["check", "sweep.toml"]).text(),
+        plan,
         str![[r#"
-exit 0
---- stdout
 7fae5deae190 quick · seed 1
 experiment  network  parameters  rows  start           varies       start x runs  unit     updates  trials  sets
 fixed       2-2-1             9  4+0   xavier_uniform  order        1 x 6         restart       80       6
 random      2-2-1             9  4+0   xavier_uniform  init, order  6 x 1         restart       80       6  train.lr=0.1
 12 trials, at most 960 updates in all · rows: training+test · unit: what is replicated
---- stderr
-
 "#]]
     );
+    assert_eq!(shown.stderr, "");
+    let lines: Vec<&str> = cost.lines().collect();
+    assert_eq!(lines.len(), 5, "{cost}");
+    assert!(lines[1].starts_with("experiment  training  polish  trials/s  in all"), "{cost}");
+    assert!(lines[2].starts_with("fixed ") && lines[3].starts_with("random ") && lines[2].contains("KiB"));
     let json = run(here.path(), &["check", "sweep.toml", "--output", "json"]).fine().json();
     assert_eq!(json["schema"], "seedsweep.check/1");
     assert_eq!(json["trials"], 12);
     assert_eq!(json["experiments"][1]["updates_at_most"], 80);
+    let number = |name: &str| json["experiments"][1]["cost"][name].as_f64().unwrap();
+    let per_trial = number("training_s") + number("polish_s");
+    assert!(number("training_s") > 0.0 && number("polish_s") > 0.0 && number("slot_bytes") > 100.0);
+    let slots = json["machine"]["slots"].as_f64().unwrap();
+    assert!((number("trials_per_s") * per_trial / slots.min(6.0) - 1.0).abs() < 1e-9);
+    assert!(json["estimated_s"].as_f64().unwrap() > number("total_s"));
+    assert!(json["machine"]["peak_gflop_per_s"].as_f64().unwrap() > 0.0);
     let canonical = run(here.path(), &["check", "sweep.toml", "--canonical"]).fine().stdout;
     std::fs::write(here.path().join("canonical.toml"), &canonical).unwrap();
     assert_eq!(run(here.path(), &["check", "canonical.toml", "--canonical"]).fine().stdout, canonical);

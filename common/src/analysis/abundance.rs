@@ -231,18 +231,18 @@ pub(super) mod tests {
     fn curves_rise_meet_at_n_and_stay_in_bounds() {
         for seed in 0..50 {
             let mut rng = ChaCha8Rng::seed_from_u64(seed);
-            let basins = rng.random_range(1..12);
+            let basins = rng.random_range(1..12_u32);
             let visits: Vec<u64> = (0..basins).map(|_| rng.random_range(1..9)).collect();
             let abundance = Abundance::of(visits.iter().copied());
             let n = abundance.n;
             let rarefied: Vec<f64> = (1..=n).map(|m| abundance.rarefied_basins(m)).collect();
             assert!(rarefied.is_sorted() && near(rarefied[0], 1.0), "seed {seed}");
             assert!(
-                near(rarefied[n as usize - 1], basins as f64)
-                    && near(abundance.extrapolated_basins(0), basins as f64)
+                near(rarefied[n as usize - 1], f64::from(basins))
+                    && near(abundance.extrapolated_basins(0), f64::from(basins))
             );
             let extrapolated: Vec<f64> = (0..=n).map(|more| abundance.extrapolated_basins(more)).collect();
-            let ceiling = basins as f64 + abundance.unseen_basins();
+            let ceiling = f64::from(basins) + abundance.unseen_basins();
             assert!(extrapolated.iter().all(|basins| *basins <= ceiling + 1e-9) && extrapolated.is_sorted());
             let covered: Vec<f64> = (1..n).map(|m| abundance.rarefied_coverage(m)).collect();
             assert!(covered.is_sorted_by(|a, b| *a <= *b + 1e-12), "seed {seed}");

@@ -65,7 +65,7 @@ impl<'a> Quantities<'a> {
 
     fn of(evidence: &'a Evidence) -> Self {
         // streams of comparisons are below 2⁶³
-        let stream = 1 << 63 | evidence.index as u64 * Self::COUNT;
+        let stream = (1 << 63) | (evidence.index as u64 * Self::COUNT);
         let experiments = evidence.spec.experiments.len() as u64;
         let draws = limits::SUMMARY_DRAWS / (Self::COUNT * experiments);
         Self { trials: evidence.trials, seed: evidence.spec.seed, stream, draws }

@@ -17,7 +17,7 @@ pub(crate) fn level_report(trials: &Trials, basins: &Basins, agreement: &Agreeme
     let listed = occupied(trials, basins);
     let visits = listed.iter().map(|basin| basin.count);
     let census = trials.are_independent().then(|| census(visits, n)).flatten();
-    assemble(n, listed, agreement, census, basins.ambiguous)
+    assemble(n, listed, agreement, census.as_ref(), basins.ambiguous)
 }
 
 /// The report of independent runs from elsewhere that end in `labels`, basins numbered by
@@ -42,7 +42,7 @@ pub(crate) fn runs_report(labels: &[Option<u32>]) -> LevelReport {
         })
         .collect();
     let census = census(listed.iter().map(|basin| basin.count), n);
-    assemble(n, listed, &agreement_of_runs(labels), census, false)
+    assemble(n, listed, &agreement_of_runs(labels), census.as_ref(), false)
 }
 
 /// `listed` are all basins, the most visited first.
@@ -50,7 +50,7 @@ fn assemble(
     n: u64,
     mut listed: Vec<Basin>,
     agreement: &Agreement,
-    census: Option<Census>,
+    census: Option<&Census>,
     ambiguous: bool,
 ) -> LevelReport {
     let share = |count: u64| Number(count as f64 / n as f64);
@@ -58,7 +58,6 @@ fn assemble(
     let largest_share = (n > 0).then(|| share(listed.first().map_or(0, |basin| basin.count)));
     let others = listed.split_off(listed.len().min(limits::BASINS_PER_REPORT));
     let others_count = others.iter().map(|basin| basin.count).sum();
-    let census = census.as_ref();
     LevelReport {
         n,
         basins_found,

@@ -341,9 +341,9 @@ fn improvement_interval(a: &[f64], b: &[f64], paired: bool, resampling: Resampli
         .map(|_| {
             draw(&mut times[0]);
             if paired {
-                times[1] = times[0].clone()
+                times[1] = times[0].clone();
             } else {
-                draw(&mut times[1])
+                draw(&mut times[1]);
             }
             merged.above([&times[0], &times[1]])
         })

@@ -44,6 +44,58 @@ pub struct Report {
     pub finished: bool,
     /// Wall time of the trials in this report on one slot, in milliseconds.
     pub duration_ms: u64,
+    /// What that time went into.
+    pub effort: Effort,
+}
+
+/// What slots did with their time, as workers say: for people who look, never for decisions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Effort {
+    /// Trials that ended.
+    pub trials: u64,
+    /// Microseconds in training.
+    pub training_us: u64,
+    /// Microseconds in what follows it.
+    pub polish_us: u64,
+    /// Million floating-point operations of training's products.
+    pub training_mflop: u64,
+    /// How many there could have been in that time.
+    pub peak_mflop: u64,
+}
+
+/// A worker that wants to join.
+#[derive(Debug, Clone)]
+pub struct Newcomer {
+    /// Its name.
+    pub name: Name,
+    /// Version of its build.
+    pub build: String,
+    /// Its compute threads.
+    pub slots: u32,
+    /// What it runs on.
+    pub kind: Kind,
+    /// Million floating-point operations a second that one slot can reach; 0: not measured.
+    pub peak_mflop_per_s: u64,
+}
+
+/// What a worker runs on, in its own words: empty if it does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Kind {
+    /// Vector instructions.
+    pub lanes: String,
+    /// What fills them, where that is forced.
+    pub axis: String,
+}
+
+/// What a worker expects of one experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guess {
+    /// The sweep.
+    pub sweep: SweepId,
+    /// Its experiment.
+    pub experiment: ExperimentIndex,
+    /// Microseconds of one slot for one trial among many.
+    pub us_per_trial: u64,
 }
 
 /// Something that happened.
@@ -73,13 +125,13 @@ pub enum Event {
         divergences: u64,
     },
     /// A worker joined.
-    Registered {
-        /// Its name.
-        name: Name,
-        /// Version of its build.
-        build: String,
-        /// Its compute threads.
-        slots: u32,
+    Registered(Newcomer),
+    /// A worker prepared experiments.
+    Guessed {
+        /// The worker.
+        worker: WorkerId,
+        /// What it expects of them.
+        guesses: Vec<Guess>,
     },
     /// A worker asked for up to `most` tasks.
     TasksWanted {

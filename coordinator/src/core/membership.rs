@@ -1,27 +1,38 @@
 //! Workers come, call and leave.
 
-use seedsweep_common::id::{Name, WorkerId};
+use seedsweep_common::id::WorkerId;
+use seedsweep_common::limits;
+use seedsweep_common::progress::SweepState;
 
+use super::sizing::Speed;
 use super::workers::Presence;
-use super::{Core, Effect, Refusal, Timestamp};
+use super::{Core, Effect, Guess, Newcomer, Refusal, Timestamp};
 
 impl Core {
-    pub(super) fn register(
-        &mut self,
-        now: Timestamp,
-        name: Name,
-        build: String,
-        slots: u32,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn register(&mut self, now: Timestamp, newcomer: Newcomer, effects: &mut Vec<Effect>) {
         // the boot in the high half: an id of an earlier coordinator is never taken for one of this
         let id = WorkerId(u64::from(self.settings.boot) << 32 | u64::from(self.workers_registered));
         let live_until = now.after(self.settings.lease_ms);
-        if self.workers.insert(id, name, build, slots, live_until) {
+        if self.workers.insert(id, newcomer, live_until) {
             self.workers_registered = self.workers_registered.wrapping_add(1);
             effects.push(Effect::Welcome(id));
         } else {
             effects.push(Effect::Refused(Refusal::TooManyWorkers));
+        }
+    }
+
+    /// Notes what a worker expects of experiments that it has not measured. Only its own tasks depend on it.
+    pub(super) fn take_guesses(&mut self, worker: WorkerId, guesses: &[Guess]) {
+        let Some(worker) = self.workers.get_mut(worker) else { return };
+        for guess in guesses {
+            let Some(&number) = self.by_id.get(&guess.sweep) else { continue };
+            let sweep = &self.sweeps[number];
+            let is_open =
+                sweep.state == SweepState::Running && (guess.experiment.0 as usize) < sweep.experiments.len();
+            if is_open && worker.speeds.len() < limits::SPEEDS_PER_WORKER {
+                let speed = worker.speeds.entry((number, guess.experiment));
+                speed.or_insert_with(|| Speed::guessed(guess.us_per_trial));
+            }
         }
     }
 

@@ -44,7 +44,7 @@ use seedsweep_common::limits;
 use seedsweep_common::progress::SweepState;
 use seedsweep_common::range::RestartRange;
 
-pub use event::{Broken, Effect, Event, Refusal, Report, Task};
+pub use event::{Broken, Effect, Effort, Event, Guess, Kind, Newcomer, Refusal, Report, Task};
 pub use sizing::Sizing;
 pub use sweep::{Restored, SweepView};
 
@@ -134,9 +134,8 @@ impl Core {
             Event::Submitted { id, restarts } => self.submit(id, restarts, &mut effects),
             Event::Cancelled { id } => self.cancel(id, &mut effects),
             Event::Compared { id, duplicates, divergences } => self.compared(id, duplicates, divergences),
-            Event::Registered { name, build, slots } => {
-                self.register(now, name, build, slots, &mut effects);
-            }
+            Event::Registered(newcomer) => self.register(now, newcomer, &mut effects),
+            Event::Guessed { worker, guesses } => self.take_guesses(worker, &guesses),
             Event::TasksWanted { worker, most } => self.grant(now, worker, most, &mut effects),
             Event::Renewed { worker, held } => self.renew(now, worker, held, &mut effects),
             Event::Reported(report) => self.report(now, report, &mut effects),
@@ -168,6 +167,11 @@ impl Core {
     /// Live workers and their slots.
     pub fn live_workers(&self) -> (usize, u64) {
         self.workers.live()
+    }
+
+    /// Live workers and their slots by what they run on.
+    pub fn live_kinds(&self) -> impl Iterator<Item = (&Kind, u32, u64)> {
+        self.workers.live_kinds()
     }
 
     /// The state of one sweep.

@@ -13,11 +13,11 @@ use super::history::Breaks;
 use super::lease::Lease;
 use super::sizing::Speed;
 use super::trials::TrialState;
-use super::{Broken, Core, Effect, Refusal, Report, Task, Timestamp};
+use super::{Broken, Core, Effect, Effort, Refusal, Report, Task, Timestamp};
 
 impl Core {
     pub(super) fn report(&mut self, now: Timestamp, report: Report, effects: &mut Vec<Effect>) {
-        let Report { worker, task, outcomes, broken, finished, duration_ms } = report;
+        let Report { worker, task, outcomes, broken, finished, duration_ms, effort } = report;
         if !self.heard(now, worker) {
             effects.push(Effect::Refused(Refusal::UnknownWorker(worker)));
             return;
@@ -32,6 +32,7 @@ impl Core {
         let trials = (outcomes.len() + broken.len()) as u32;
         if trials > 0 {
             self.learn_speed(number, task.experiment, worker, trials, duration_ms);
+            self.add_effort(number, worker, Effort { trials: u64::from(trials), ..effort }, duration_ms);
         }
         self.take_outcomes(number, &task, worker, outcomes, duration_ms / u64::from(trials.max(1)), effects);
         // a broken trial and a finished task are told by the holder only: a repeated report must count once
@@ -78,6 +79,24 @@ impl Core {
             let own = worker.speeds.get(&(number, index)).copied();
             worker.speeds.insert((number, index), Speed::after(own, trials, duration_ms));
         }
+    }
+
+    /// Adds what `worker` says it did, as far as it is possible: no more time than passed, no more operations than
+    /// twice the peak, which was measured while others may have used the machine.
+    fn add_effort(&mut self, number: usize, worker: WorkerId, told: Effort, duration_ms: u64) {
+        let Some(peak_mflop_per_s) = self.workers.get(worker).map(|worker| worker.peak_mflop_per_s) else {
+            return;
+        };
+        let passed_us = duration_ms.saturating_add(1).saturating_mul(1_000);
+        let training_us = told.training_us.min(passed_us);
+        let peak_mflop = (u128::from(training_us) * u128::from(peak_mflop_per_s) / 1_000_000) as u64;
+        let sum = &mut self.sweeps[number].effort;
+        sum.trials += told.trials;
+        sum.training_us = sum.training_us.saturating_add(training_us);
+        sum.polish_us = sum.polish_us.saturating_add(told.polish_us.min(passed_us));
+        sum.training_mflop =
+            sum.training_mflop.saturating_add(told.training_mflop.min(peak_mflop.saturating_mul(2)));
+        sum.peak_mflop = sum.peak_mflop.saturating_add(peak_mflop);
     }
 
     /// First outcomes make their trials done, whatever state they are in; repeated ones are to be compared.

@@ -8,13 +8,15 @@ use std::collections::BTreeMap;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use seedsweep_common::digest::Digest;
-use seedsweep_common::id::{ExperimentIndex, Name, SweepId, Token, WorkerId};
+use seedsweep_common::id::{ExperimentIndex, SweepId, Token, WorkerId};
 use seedsweep_common::outcome::Outcome;
 use seedsweep_common::progress::SweepState;
 use seedsweep_common::range::IntervalSet;
 
-use super::tests::outcome;
-use super::{Broken, Core, Effect, Event, Report, Restored, Settings, Sizing, Task, Timestamp};
+use super::tests::{newcomer, outcome};
+use super::{
+    Broken, Core, Effect, Effort, Event, Guess, Report, Restored, Settings, Sizing, Task, Timestamp,
+};
 
 const LEASE_MS: u64 = 1_000;
 
@@ -120,9 +122,8 @@ impl World {
     }
 
     fn join(&mut self) {
-        let name = Name::new("w").unwrap();
         let slots = self.rng.random_range(1..4);
-        for effect in self.event(Event::Registered { name, build: String::new(), slots }) {
+        for effect in self.event(Event::Registered(newcomer(slots))) {
             let Effect::Welcome(id) = effect else { continue };
             self.processes.push(Process { id, held: Vec::new(), last_renewal: self.now });
         }
@@ -166,6 +167,7 @@ impl World {
         let busy = self.processes[index].held.len() >= 3;
         if !busy {
             let most = self.rng.random_range(1..3);
+            self.guess(id);
             let answers = self.event(Event::TasksWanted { worker: id, most });
             if answers.iter().any(|effect| matches!(effect, Effect::Refused(_))) {
                 self.register_again(index);
@@ -183,6 +185,19 @@ impl World {
             let task = self.processes[index].held.swap_remove(0);
             self.train(index, task);
         }
+    }
+
+    /// Says what a worker expects of some experiment, which may be far off, or of none that exists.
+    fn guess(&mut self, worker: WorkerId) {
+        if !self.chance(0.3) {
+            return;
+        }
+        let Some(&(sweep, _)) = self.disk.sweeps.first() else { return };
+        let us_per_trial = [0, 7_000, u64::MAX][self.rng.random_range(0..3)];
+        let experiment = ExperimentIndex(self.rng.random_range(0..5));
+        let answers =
+            self.event(Event::Guessed { worker, guesses: vec![Guess { sweep, experiment, us_per_trial }] });
+        assert!(answers.is_empty(), "a guess is answered by nothing: {answers:?}");
     }
 
     fn renew(&mut self, index: usize) {
@@ -215,11 +230,19 @@ impl World {
             }
         }
         let duration_ms = u64::from(task.range.count()) * 7;
+        let effort = Effort::default();
         // some reports come in parts, the last one says that the task is finished
         let part = if self.chance(0.3) { outcomes.len() / 2 } else { 0 };
         let rest = outcomes.split_off(part);
-        let report =
-            |outcomes, broken, finished| Report { worker, task, outcomes, broken, finished, duration_ms };
+        let report = |outcomes, broken, finished| Report {
+            worker,
+            task,
+            outcomes,
+            broken,
+            finished,
+            duration_ms,
+            effort,
+        };
         if part > 0 {
             self.wire.push(report(outcomes, Vec::new(), false));
         }

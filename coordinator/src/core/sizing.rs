@@ -2,7 +2,7 @@
 
 use seedsweep_common::limits;
 
-/// Restarts of the first task of an experiment: its speed is unknown, and one trial may take minutes.
+/// Restarts of the first task of an experiment of whose speed nobody has a guess: one trial may take minutes.
 const FIRST_TASK: u32 = 1;
 /// Largest growth from the largest task that was measured: a clock in milliseconds says little about one trial.
 const GROWTH: u32 = 8;
@@ -14,6 +14,10 @@ const SHARES_PER_SLOT: u64 = 2;
 const SMALLEST_SHARE: u32 = 16;
 /// What a duration of 0 ms stands for.
 const CLOCK_MS: f64 = 0.5;
+/// Trials in one task from which on its duration says more than a guess.
+const TELLING_TASK: u32 = 8;
+/// Larger tasks are a multiple of so many restarts: the widest lanes.
+const LANES: u32 = 16;
 
 /// How tasks are sized.
 #[derive(Debug, Clone, Copy)]
@@ -38,40 +42,58 @@ impl Sizing {
             return fixed.clamp(1, limits::RESTARTS_PER_TASK);
         }
         let wanted = own.or(others).map_or(FIRST_TASK, |speed| speed.restarts_in(self.target_ms));
+        let wanted = wanted.min(limits::RESTARTS_PER_TASK);
         let share = pending.div_ceil(SHARES_PER_SLOT * slots.max(1));
         let share = u32::try_from(share).unwrap_or(u32::MAX).max(wanted / SMALLEST_SHARE);
-        wanted.min(share).clamp(1, limits::RESTARTS_PER_TASK)
+        let restarts = wanted.min(share).max(1);
+        if restarts > LANES { restarts - restarts % LANES } else { restarts }
     }
 }
 
-/// Measured time per trial of one experiment, as an exponentially weighted mean.
+/// Time per trial of one experiment: guessed, then measured as an exponentially weighted mean.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Speed {
     ms_per_trial: f64,
+    /// Trials of the largest task that was measured; 0: nothing but a guess.
     largest_task: u32,
+    /// What the worker expected, until a task of [`TELLING_TASK`] trials was measured.
+    guess_ms: Option<f64>,
 }
 
 impl Speed {
+    /// What a worker says before it has trained any.
+    pub(crate) fn guessed(us_per_trial: u64) -> Self {
+        let ms = us_per_trial.max(1) as f64 / 1e3;
+        Self { ms_per_trial: ms, largest_task: 0, guess_ms: Some(ms) }
+    }
+
     /// `speed` after a further task of `trials` trials took `duration_ms`.
     pub(crate) fn after(speed: Option<Self>, trials: u32, duration_ms: u64) -> Self {
         let measured = (duration_ms as f64).max(CLOCK_MS) / f64::from(trials.max(1));
+        let guess_ms = speed.and_then(|old| old.guess_ms).filter(|_| trials < TELLING_TASK);
         match speed {
-            None => Self { ms_per_trial: measured, largest_task: trials },
+            None => Self { ms_per_trial: measured, largest_task: trials, guess_ms },
             // a longer task measures better than a shorter one: no memory of the first few trials
             Some(old) if trials > 2 * old.largest_task => {
-                Self { ms_per_trial: measured, largest_task: trials }
+                Self { ms_per_trial: measured, largest_task: trials, guess_ms }
             }
             Some(old) => Self {
                 ms_per_trial: old.ms_per_trial + NEWEST * (measured - old.ms_per_trial),
                 largest_task: old.largest_task.max(trials),
+                guess_ms,
             },
         }
     }
 
     fn restarts_in(self, target_ms: u64) -> u32 {
         // `as` saturates, and the mean is at least CLOCK_MS / RESTARTS_PER_TASK
-        let fitting = (target_ms as f64 / self.ms_per_trial) as u32;
-        fitting.min(self.largest_task.saturating_mul(GROWTH)).max(1)
+        let fitting = |ms_per_trial: f64| (target_ms as f64 / ms_per_trial) as u32;
+        let most = self.largest_task.saturating_mul(GROWTH);
+        match self.guess_ms {
+            // the first trials may be slower than the guess, but no proof that the others are faster
+            Some(guess) => fitting(guess.max(self.ms_per_trial)).max(1),
+            None => fitting(self.ms_per_trial).min(most).max(1),
+        }
     }
 }
 
@@ -102,6 +124,25 @@ mod tests {
             sizes(2_000_000, 100, 4).iter().all(|&n| n == 1),
             "a trial longer than the target goes alone"
         );
+    }
+
+    #[test]
+    fn a_guess_makes_the_first_task_as_long_as_the_others() {
+        let guess = Some(Speed::guessed(10_000));
+        assert_eq!(SIZING.restarts(guess, None, 100_000, 4), 96);
+        // a first trial at the end of the clock's resolution changes nothing, a slow one does
+        assert_eq!(SIZING.restarts(Some(Speed::after(guess, 1, 0)), None, 100_000, 4), 96);
+        assert_eq!(SIZING.restarts(Some(Speed::after(guess, 1, 100)), None, 100_000, 4), 10);
+        // what was measured on many trials wins over the guess
+        assert_eq!(SIZING.restarts(Some(Speed::after(guess, 96, 96)), None, 100_000, 4), 768);
+    }
+
+    #[test]
+    fn a_wild_guess_gives_no_task_beyond_the_bounds() {
+        assert_eq!(SIZING.restarts(Some(Speed::guessed(0)), None, 1 << 40, 1), limits::RESTARTS_PER_TASK);
+        assert_eq!(SIZING.restarts(Some(Speed::guessed(u64::MAX)), None, 1 << 40, 1), 1);
+        // nor more than a fair share of what is left
+        assert_eq!(SIZING.restarts(Some(Speed::guessed(0)), None, 4_000, 4), 496);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use seedsweep_common::id::{ExperimentIndex, SweepId, Token};
 use seedsweep_common::progress::{ExperimentProgress, SweepState, TrialCounts};
 use seedsweep_common::range::{IntervalSet, RestartRange};
 
+use super::event::Effort;
 use super::history::Histories;
 use super::sizing::Speed;
 use super::trials::{TrialState, Trials};
@@ -57,6 +58,8 @@ pub struct SweepView {
     pub duplicates: u64,
     /// Reports that differed from what was stored before.
     pub divergences: u64,
+    /// What slots did for it since the coordinator started.
+    pub effort: Effort,
 }
 
 impl SweepView {
@@ -85,6 +88,7 @@ pub(crate) struct Sweep {
     pub(crate) experiments: Vec<Experiment>,
     pub(crate) duplicates: u64,
     pub(crate) divergences: u64,
+    pub(crate) effort: Effort,
 }
 
 #[derive(Debug, Clone)]
@@ -121,6 +125,7 @@ impl Sweep {
             experiments,
             duplicates: 0,
             divergences: restored.divergences,
+            effort: Effort::default(),
         };
         if restored.cancelled {
             sweep.state = SweepState::Cancelled;
@@ -164,6 +169,7 @@ impl Sweep {
                 .collect(),
             duplicates: self.duplicates,
             divergences: self.divergences,
+            effort: self.effort,
         }
     }
 }

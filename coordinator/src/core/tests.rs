@@ -71,6 +71,12 @@ struct Script {
     last_token: Option<Token>,
 }
 
+/// A worker that says nothing of what it runs on.
+pub(crate) fn newcomer(slots: u32) -> Newcomer {
+    let (name, build, kind) = (Name::new("w").unwrap(), "b".into(), Kind::default());
+    Newcomer { name, build, slots, kind, peak_mflop_per_s: 0 }
+}
+
 fn id() -> SweepId {
     SweepId(Digest::of(b"sweep"))
 }
@@ -101,8 +107,7 @@ impl Script {
     }
 
     fn worker(&mut self) -> WorkerId {
-        let name = Name::new("w").unwrap();
-        match self.event(Event::Registered { name, build: "b".into(), slots: 1 })[..] {
+        match self.event(Event::Registered(newcomer(1)))[..] {
             [Effect::Welcome(id)] => id,
             ref other => panic!("{other:?}"),
         }
@@ -122,7 +127,15 @@ impl Script {
 
     fn report(&mut self, worker: WorkerId, task: Task, restarts: &[u32]) -> Vec<Effect> {
         let outcomes = restarts.iter().map(|&restart| outcome(restart)).collect();
-        let report = Report { worker, task, outcomes, broken: vec![], finished: true, duration_ms: 10 };
+        let report = Report {
+            worker,
+            task,
+            outcomes,
+            broken: vec![],
+            finished: true,
+            duration_ms: 10,
+            effort: Effort::default(),
+        };
         self.event(Event::Reported(report))
     }
 
@@ -132,7 +145,15 @@ impl Script {
 
     fn broken_in_part(&mut self, worker: WorkerId, task: Task, restart: u32, finished: bool) -> Vec<Effect> {
         let broken = vec![Broken { restart, cause: format!("broke on {}", worker.0) }];
-        let report = Report { worker, task, outcomes: vec![], broken, finished, duration_ms: 10 };
+        let report = Report {
+            worker,
+            task,
+            outcomes: vec![],
+            broken,
+            finished,
+            duration_ms: 10,
+            effort: Effort::default(),
+        };
         self.event(Event::Reported(report))
     }
 
@@ -491,15 +512,55 @@ fn a_million_trials_cost_a_few_intervals() {
 #[test]
 fn silent_workers_make_room_and_live_ones_do_not() {
     let mut workers = Workers::default();
-    let name = Name::new("w").unwrap();
     for id in 0..limits::WORKERS as u64 {
-        assert!(workers.insert(WorkerId(id), name.clone(), String::new(), 1, Timestamp(10)));
+        assert!(workers.insert(WorkerId(id), newcomer(1), Timestamp(10)));
     }
-    assert!(!workers.insert(WorkerId(u64::MAX), name.clone(), String::new(), 1, Timestamp(10)));
+    assert!(!workers.insert(WorkerId(u64::MAX), newcomer(1), Timestamp(10)));
     workers.heard(WorkerId(1), Timestamp(20));
     workers.silence(Timestamp(10));
     assert_eq!(workers.live(), (1, 1));
-    assert!(workers.insert(WorkerId(u64::MAX), name, String::new(), 1, Timestamp(30)));
+    assert!(workers.insert(WorkerId(u64::MAX), newcomer(1), Timestamp(30)));
     assert!(workers.get(WorkerId(0)).is_none(), "the longest silent one is forgotten");
     workers.sanity_check();
+}
+
+#[test]
+fn a_guess_sizes_the_tasks_of_the_worker_that_made_it() {
+    let sizing = Sizing { target_ms: 1_000, restarts_per_task: None };
+    let mut s = Script::new(10_000, 1);
+    s.core.settings.sizing = sizing;
+    let (guesser, other) = (s.worker(), s.worker());
+    let guess = Guess { sweep: id(), experiment: ExperimentIndex(0), us_per_trial: 10_000 };
+    let stray = Guess { experiment: ExperimentIndex(9), ..guess };
+    assert!(s.event(Event::Guessed { worker: guesser, guesses: vec![stray, guess] }).is_empty());
+    assert_eq!(s.lease(guesser).unwrap().range.count(), 96);
+    assert_eq!(s.lease(other).unwrap().range.count(), 1, "others keep to what was measured");
+}
+
+#[test]
+fn effort_is_never_more_than_the_time_allows() {
+    let mut s = Script::new(10, 10);
+    let fast = Event::Registered(Newcomer { peak_mflop_per_s: 1_000, ..newcomer(1) });
+    let [Effect::Welcome(w)] = s.event(fast)[..] else { panic!("it is welcome") };
+    let task = s.lease(w).unwrap();
+    let report = |range: std::ops::Range<u32>, effort| {
+        let outcomes = range.map(outcome).collect();
+        let (broken, duration_ms) = (vec![], 1_999);
+        Event::Reported(Report { worker: w, task, outcomes, broken, finished: false, duration_ms, effort })
+    };
+    let told =
+        Effort { trials: 99, training_us: 1_000_000, polish_us: 500_000, training_mflop: 400, peak_mflop: 9 };
+    s.event(report(0..4, told));
+    let effort = Effort { trials: 4, peak_mflop: 1_000, ..told };
+    assert_eq!(s.core.view(id()).unwrap().effort, effort);
+    let lie = u64::MAX;
+    s.event(report(4..5, Effort { training_us: lie, polish_us: lie, training_mflop: lie, ..told }));
+    let most = Effort {
+        trials: 5,
+        training_us: 3_000_000,
+        polish_us: 2_500_000,
+        training_mflop: 4_400,
+        peak_mflop: 3_000,
+    };
+    assert_eq!(s.core.view(id()).unwrap().effort, most);
 }

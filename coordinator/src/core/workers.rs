@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use seedsweep_common::id::{ExperimentIndex, Name, WorkerId};
 use seedsweep_common::limits;
 
-use super::Timestamp;
 use super::sizing::Speed;
+use super::{Kind, Newcomer, Timestamp};
 
 /// A registered worker process.
 #[derive(Debug, Clone)]
@@ -17,6 +17,10 @@ pub(crate) struct Worker {
     pub(crate) build: String,
     /// Its compute threads.
     pub(crate) slots: u32,
+    /// What it runs on.
+    kind: Kind,
+    /// Million floating-point operations a second that one slot can reach; 0: not measured.
+    pub(crate) peak_mflop_per_s: u64,
     /// Until when it counts as live without a further call.
     live_until: Timestamp,
     /// Whether it is heard of.
@@ -44,28 +48,32 @@ pub(crate) struct Workers {
     live: BTreeSet<(Timestamp, WorkerId)>,
     silent: BTreeSet<(Timestamp, WorkerId)>,
     live_slots: u64,
+    /// Live workers and their slots by kind; none is 0.
+    live_kinds: BTreeMap<Kind, (u32, u64)>,
 }
 
 impl Workers {
     /// Adds a live worker, in the place of the longest silent one if there are too many. `false` if all
     /// places are taken by live ones.
-    pub(crate) fn insert(
-        &mut self,
-        id: WorkerId,
-        name: Name,
-        build: String,
-        slots: u32,
-        live_until: Timestamp,
-    ) -> bool {
+    pub(crate) fn insert(&mut self, id: WorkerId, newcomer: Newcomer, live_until: Timestamp) -> bool {
         if self.by_id.len() >= limits::WORKERS {
             let Some(&(_, longest_silent)) = self.silent.first() else { return false };
             self.remove(longest_silent);
         }
-        let worker =
-            Worker { name, build, slots, live_until, presence: Presence::Live, speeds: HashMap::new() };
+        let Newcomer { name, build, slots, kind, peak_mflop_per_s } = newcomer;
+        let worker = Worker {
+            name,
+            build,
+            slots,
+            kind,
+            peak_mflop_per_s,
+            live_until,
+            presence: Presence::Live,
+            speeds: HashMap::new(),
+        };
+        self.add_live(worker.kind.clone(), slots);
         self.by_id.insert(id, worker);
         self.live.insert((live_until, id));
-        self.live_slots += u64::from(slots);
         true
     }
 
@@ -74,7 +82,7 @@ impl Workers {
         if let Some(worker) = self.by_id.remove(&id) {
             self.silent.remove(&(worker.live_until, id));
             if self.live.remove(&(worker.live_until, id)) {
-                self.live_slots -= u64::from(worker.slots);
+                self.take_live(&worker.kind, worker.slots);
             }
         }
     }
@@ -97,7 +105,8 @@ impl Workers {
         let earlier = std::mem::replace(&mut worker.live_until, live_until);
         if !self.live.remove(&(earlier, id)) {
             self.silent.remove(&(earlier, id));
-            self.live_slots += u64::from(worker.slots);
+            let (kind, slots) = (worker.kind.clone(), worker.slots);
+            self.add_live(kind, slots);
         }
         self.live.insert((live_until, id));
         Some(before)
@@ -111,7 +120,8 @@ impl Workers {
             self.silent.insert((until, id));
             if let Some(worker) = self.by_id.get_mut(&id) {
                 worker.presence = Presence::Silent { blamed: false };
-                self.live_slots -= u64::from(worker.slots);
+                let (kind, slots) = (worker.kind.clone(), worker.slots);
+                self.take_live(&kind, slots);
             }
             any = true;
         }
@@ -128,6 +138,27 @@ impl Workers {
         (self.live.len(), self.live_slots)
     }
 
+    /// Live workers and their slots by what they run on.
+    pub(crate) fn live_kinds(&self) -> impl Iterator<Item = (&Kind, u32, u64)> {
+        self.live_kinds.iter().map(|(kind, &(live, slots))| (kind, live, slots))
+    }
+
+    fn add_live(&mut self, kind: Kind, slots: u32) {
+        self.live_slots += u64::from(slots);
+        let of_kind = self.live_kinds.entry(kind).or_default();
+        *of_kind = (of_kind.0 + 1, of_kind.1 + u64::from(slots));
+    }
+
+    fn take_live(&mut self, kind: &Kind, slots: u32) {
+        self.live_slots -= u64::from(slots);
+        if let Some(of_kind) = self.live_kinds.get_mut(kind) {
+            *of_kind = (of_kind.0 - 1, of_kind.1 - u64::from(slots));
+            if of_kind.0 == 0 {
+                self.live_kinds.remove(kind);
+            }
+        }
+    }
+
     /// Forgets the speeds measured in `sweep`.
     pub(crate) fn forget_speeds(&mut self, sweep: usize) {
         for worker in self.by_id.values_mut() {
@@ -142,5 +173,7 @@ impl Workers {
         let slots = |worker: &Worker| u64::from(worker.slots);
         let live = self.by_id.values().filter(|worker| worker.presence == Presence::Live);
         assert_eq!(live.map(slots).sum::<u64>(), self.live_slots);
+        assert_eq!(self.live_kinds.values().map(|kind| kind.1).sum::<u64>(), self.live_slots);
+        assert_eq!(self.live_kinds.values().map(|kind| kind.0 as usize).sum::<usize>(), self.live.len());
     }
 }

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use seedsweep_common::id::{Name, SweepId, Token, WorkerId};
+use seedsweep_common::id::{SweepId, Token, WorkerId};
 use seedsweep_common::limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::board::Facts;
-use crate::core::{Refusal, Report, SweepView, Task};
+use crate::core::{Guess, Newcomer, Refusal, Report, SweepView, Task};
 use crate::store::{StoreError, StoredReport};
 use crate::with_causes;
 
@@ -49,6 +49,8 @@ pub(crate) struct Registered {
     pub(crate) worker: WorkerId,
     /// Length of a lease in milliseconds.
     pub(crate) lease_ms: u64,
+    /// Time after which to renew, in milliseconds.
+    pub(crate) renew_ms: u64,
 }
 
 /// What a worker gets to do.
@@ -78,8 +80,8 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, DriverError>>;
 pub(super) enum Request {
     Submit { facts: Arc<Facts>, reply: Reply<bool> },
     Cancel { id: SweepId, reply: Reply<()> },
-    Register { name: Name, build: String, slots: u32, reply: Reply<Registered> },
-    Lease { worker: WorkerId, most: u32, wait_ms: u64, reply: Reply<Leased> },
+    Register { newcomer: Newcomer, reply: Reply<Registered> },
+    Lease { worker: WorkerId, most: u32, wait_ms: u64, guesses: Vec<Guess>, reply: Reply<Leased> },
     Renew { worker: WorkerId, held: Vec<Task>, reply: Reply<Vec<Token>> },
     Report { report: Report, reply: Reply<Reported>, room: OwnedSemaphorePermit },
     Leave { worker: WorkerId, reply: Reply<()> },
@@ -138,13 +140,8 @@ impl Handle {
     }
 
     /// Adds a worker.
-    pub(crate) async fn register(
-        &self,
-        name: Name,
-        build: String,
-        slots: u32,
-    ) -> Result<Registered, DriverError> {
-        self.ask(|reply| Request::Register { name, build, slots, reply }).await
+    pub(crate) async fn register(&self, newcomer: Newcomer) -> Result<Registered, DriverError> {
+        self.ask(|reply| Request::Register { newcomer, reply }).await
     }
 
     /// Leases up to `most` tasks; waits up to `wait_ms` for the first.
@@ -153,8 +150,9 @@ impl Handle {
         worker: WorkerId,
         most: u32,
         wait_ms: u64,
+        guesses: Vec<Guess>,
     ) -> Result<Leased, DriverError> {
-        self.ask(|reply| Request::Lease { worker, most, wait_ms, reply }).await
+        self.ask(|reply| Request::Lease { worker, most, wait_ms, guesses, reply }).await
     }
 
     /// Keeps leases alive; returns those to give up.
@@ -240,6 +238,7 @@ mod tests {
             broken: Vec::new(),
             finished: true,
             duration_ms: 0,
+            effort: crate::core::Effort::default(),
         };
         let _all_but_one_report = handle
             .room

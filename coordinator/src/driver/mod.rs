@@ -195,14 +195,18 @@ impl Driver {
                 let decided = self.decide(now, Event::Cancelled { id });
                 self.batch.defer(reply, decided.map(|_| ()));
             }
-            Request::Register { name, build, slots, reply } => {
-                let decided = self.decide(now, Event::Registered { name, build, slots });
+            Request::Register { newcomer, reply } => {
+                let decided = self.decide(now, Event::Registered(newcomer));
                 self.batch.defer(
                     reply,
                     decided.and_then(|decision| decision.welcome.ok_or(Refusal::TooManyWorkers)),
                 );
             }
-            Request::Lease { worker, most, wait_ms, reply } => {
+            Request::Lease { worker, most, wait_ms, guesses, reply } => {
+                if !guesses.is_empty() {
+                    // a worker that is not known is refused with its wish for tasks
+                    self.decide(now, Event::Guessed { worker, guesses }).ok();
+                }
                 self.waiting.push(Waiter { worker, most, until: now.after(wait_ms), asked: false, reply });
             }
             Request::Renew { worker, held, reply } => {
@@ -262,7 +266,8 @@ impl Driver {
                 }
                 Effect::Welcome(id) => {
                     let lease_ms = self.core.lease_ms();
-                    decision.welcome = Some(Registered { worker: id, lease_ms });
+                    let renew_ms = renew_ms(lease_ms, self.core.live_workers().0);
+                    decision.welcome = Some(Registered { worker: id, lease_ms, renew_ms });
                 }
                 Effect::Lease(task) => decision.tasks.push(task),
                 Effect::Revoke(token) => decision.revoked.push(token),
@@ -376,8 +381,10 @@ impl Driver {
             self.board.update(id, Standing { view, pace });
         }
         let (live, slots) = self.core.live_workers();
-        self.board
-            .set_workers(WorkerCounts { live: live as u32, slots: u32::try_from(slots).unwrap_or(u32::MAX) });
+        let bounded = |slots: u64| u32::try_from(slots).unwrap_or(u32::MAX);
+        let kinds = self.core.live_kinds().take(limits::WORKER_KINDS);
+        let kinds = kinds.map(|(kind, live, slots)| (kind.clone(), live, bounded(slots))).collect();
+        self.board.set_workers(WorkerCounts { live: live as u32, slots: bounded(slots), kinds });
     }
 
     /// Whether this is the turn of the second in which the seal is written.
@@ -413,6 +420,13 @@ impl Driver {
             stop.done.send(()).ok();
         }
     }
+}
+
+/// When a worker renews: so often that it hears of a cancelled sweep within a second, as long as all `workers`
+/// together stay at some thousand calls a second, and three times in a lease in any case.
+fn renew_ms(lease_ms: u64, workers: usize) -> u64 {
+    const RENEWALS_PER_LEASE: u64 = 3;
+    (workers as u64).max(limits::RENEW_MS).min(lease_ms / RENEWALS_PER_LEASE)
 }
 
 /// What the core decided about one event, apart from what is stored.

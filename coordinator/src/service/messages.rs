@@ -10,7 +10,7 @@ use tonic::Status;
 
 use super::invalid_field;
 use crate::board::{Board, NotFound, PREFIX_DIGITS, Posted, Selector, Standing, WorkerCounts};
-use crate::core::Task;
+use crate::core::{Effort, Guess, Kind, Task};
 
 /// A sweep as it stands.
 pub(super) fn sweep(posted: &Posted, standing: &Standing) -> v1::Sweep {
@@ -33,7 +33,18 @@ pub(super) fn sweep(posted: &Posted, standing: &Standing) -> v1::Sweep {
         trials_per_s: standing.pace.map(|pace| pace.trials_per_s),
         eta_s: standing.pace.and_then(|pace| pace.eta_s),
         submitted_unix_ms: facts.submitted_unix_ms,
+        training_trials_per_slot_s: per_second(standing.view.effort.trials, standing.view.effort.training_us),
+        polish_trials_per_slot_s: per_second(standing.view.effort.trials, standing.view.effort.polish_us),
+        of_peak: of_peak(&standing.view.effort),
     }
+}
+
+fn per_second(trials: u64, us: u64) -> Option<f64> {
+    (us > 0).then(|| trials as f64 * 1e6 / us as f64)
+}
+
+fn of_peak(effort: &Effort) -> Option<f64> {
+    (effort.peak_mflop > 0).then(|| effort.training_mflop as f64 / effort.peak_mflop as f64)
 }
 
 /// A trial that failed, and why.
@@ -48,7 +59,11 @@ pub(super) fn failed(posted: &Posted, index: ExperimentIndex, failure: Failure) 
 
 /// The workers.
 pub(super) fn workers(counts: WorkerCounts) -> v1::WorkerCounts {
-    v1::WorkerCounts { live: counts.live, slots: counts.slots }
+    let kinds = counts.kinds.into_iter();
+    let kinds = kinds
+        .map(|(Kind { lanes, axis }, live, slots)| v1::WorkerKind { lanes, axis, live, slots })
+        .collect();
+    v1::WorkerCounts { live: counts.live, slots: counts.slots, kinds }
 }
 
 fn state(state: SweepState) -> v1::SweepState {
@@ -101,6 +116,15 @@ pub(super) fn presented_task(task: &v1::Task) -> Result<Task, InvalidMessage> {
         experiment: ExperimentIndex(task.experiment),
         range,
         attempt: task.attempt,
+    })
+}
+
+/// What a worker expects of an experiment.
+pub(super) fn guess(guess: &v1::SpeedGuess) -> Result<Guess, InvalidMessage> {
+    Ok(Guess {
+        sweep: convert::sweep_id("guesses.sweep_id", &guess.sweep_id)?,
+        experiment: ExperimentIndex(guess.experiment),
+        us_per_trial: guess.us_per_trial,
     })
 }
 

@@ -14,10 +14,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::{Desk, invalid, invalid_field, messages};
-use crate::core::{Broken, Report};
-
-/// Renewals in the time of one lease.
-const RENEWALS_PER_LEASE: u64 = 3;
+use crate::core::{Broken, Effort, Kind, Newcomer, Report};
 
 /// The service.
 pub(crate) struct Workers {
@@ -49,7 +46,8 @@ impl WorkerService for Workers {
         &self,
         request: Request<v1::RegisterRequest>,
     ) -> Result<Response<v1::RegisterResponse>, Status> {
-        let v1::RegisterRequest { name, slots, engine, build } = request.into_inner();
+        let v1::RegisterRequest { name, slots, engine, build, lanes, axis, peak_mflop_per_s } =
+            request.into_inner();
         let name = Name::new(&name).map_err(|error| invalid_field("name", format!("is wrong: {error}")))?;
         if !(1..=limits::SLOTS_PER_WORKER).contains(&slots) {
             let problem = format!("is {slots}: 1 to {} are allowed", limits::SLOTS_PER_WORKER);
@@ -66,11 +64,18 @@ impl WorkerService for Workers {
                 "`engine` is {engine}: this coordinator needs {ENGINE_VERSION}, or outcomes would differ in their bits"
             )));
         }
-        let registered = self.desk.driver.register(name, build, slots).await?;
+        for (field, text) in [("lanes", &lanes), ("axis", &axis)] {
+            if !text.is_empty() {
+                Name::new(text).map_err(|error| invalid_field(field, format!("is wrong: {error}")))?;
+            }
+        }
+        let kind = Kind { lanes, axis };
+        let newcomer = Newcomer { name, build, slots, kind, peak_mflop_per_s };
+        let registered = self.desk.driver.register(newcomer).await?;
         Ok(Response::new(v1::RegisterResponse {
             worker_id: registered.worker.0,
             lease_ms: registered.lease_ms,
-            renew_ms: registered.lease_ms / RENEWALS_PER_LEASE,
+            renew_ms: registered.renew_ms,
         }))
     }
 
@@ -78,7 +83,8 @@ impl WorkerService for Workers {
         &self,
         request: Request<v1::LeaseTasksRequest>,
     ) -> Result<Response<v1::LeaseTasksResponse>, Status> {
-        let v1::LeaseTasksRequest { worker_id, free_slots, wait_ms, known_sweeps } = request.into_inner();
+        let v1::LeaseTasksRequest { worker_id, free_slots, wait_ms, known_sweeps, guesses } =
+            request.into_inner();
         if free_slots > limits::TASKS_PER_LEASE as u32 {
             let problem = format!("is {free_slots}: at most {} are allowed", limits::TASKS_PER_LEASE);
             return Err(invalid_field("free_slots", problem));
@@ -90,7 +96,13 @@ impl WorkerService for Workers {
         let known: Result<HashSet<SweepId>, _> =
             known_sweeps.iter().map(|id| convert::sweep_id("known_sweeps", id)).collect();
         let known = known.map_err(|error| invalid(&error))?;
-        let leased = self.desk.driver.lease(WorkerId(worker_id), free_slots, wait_ms).await?;
+        if guesses.len() > limits::GUESSES_PER_LEASE {
+            let problem = format!("has {}: at most {} are allowed", guesses.len(), limits::GUESSES_PER_LEASE);
+            return Err(invalid_field("guesses", problem));
+        }
+        let guesses = guesses.iter().map(messages::guess).collect::<Result<_, _>>();
+        let guesses = guesses.map_err(|error| invalid(&error))?;
+        let leased = self.desk.driver.lease(WorkerId(worker_id), free_slots, wait_ms, guesses).await?;
         Ok(Response::new(v1::LeaseTasksResponse {
             specs: self.specs(leased.tasks.iter().map(|task| task.sweep), &known),
             tasks: leased.tasks.iter().map(messages::task).collect(),
@@ -171,6 +183,12 @@ fn report(request: v1::ReportOutcomesRequest) -> Result<Report, InvalidMessage> 
         broken: broken.collect::<Result<_, InvalidMessage>>()?,
         finished: request.finished,
         duration_ms: request.duration_ms,
+        effort: Effort {
+            training_us: request.training_us,
+            polish_us: request.polish_us,
+            training_mflop: request.training_mflop,
+            ..Effort::default()
+        },
     })
 }
 

@@ -103,6 +103,7 @@ async fn long_polls_and_watches_do_not_hold_up_the_end() {
         free_slots: 1,
         wait_ms: 10_000,
         known_sweeps: Vec::new(),
+        guesses: Vec::new(),
     });
     tokio::pin!(poll);
     // the poll has arrived once a call sent after it over the same connection is answered

@@ -61,8 +61,13 @@ async fn wrong_calls_of_workers_are_refused_by_field() {
     let server = Server::at(store.path()).await;
     submit(&mut server.users().await, spec_text("x", 8)).await;
     let mut worker = FakeWorker::join(&server).await;
-    let good =
-        v1::RegisterRequest { name: "w".into(), slots: 1, engine: ENGINE_VERSION.into(), build: "1".into() };
+    let good = v1::RegisterRequest {
+        name: "w".into(),
+        slots: 1,
+        engine: ENGINE_VERSION.into(),
+        build: "1".into(),
+        ..Default::default()
+    };
     let register = |edit: fn(&mut v1::RegisterRequest)| {
         let mut request = good.clone();
         edit(&mut request);
@@ -72,6 +77,8 @@ async fn wrong_calls_of_workers_are_refused_by_field() {
     refused(calls.register(register(|r| r.name = "../x".into())).await, Code::InvalidArgument, "`name`");
     refused(calls.register(register(|r| r.slots = 0)).await, Code::InvalidArgument, "`slots` is 0");
     refused(calls.register(register(|r| r.build = "\n".into())).await, Code::InvalidArgument, "`build`");
+    refused(calls.register(register(|r| r.lanes = "a b".into())).await, Code::InvalidArgument, "`lanes`");
+    refused(calls.register(register(|r| r.axis = "\u{1b}".into())).await, Code::InvalidArgument, "`axis`");
     refused(
         calls.register(register(|r| r.engine = "0".into())).await,
         Code::FailedPrecondition,
@@ -82,10 +89,21 @@ async fn wrong_calls_of_workers_are_refused_by_field() {
         free_slots,
         wait_ms,
         known_sweeps: known.iter().map(|&id| id.to_owned()).collect(),
+        guesses: Vec::new(),
+    };
+    let guessing = |sweep_id: &str, count| v1::LeaseTasksRequest {
+        guesses: vec![v1::SpeedGuess { sweep_id: sweep_id.into(), ..Default::default() }; count],
+        ..lease(1, 0, &[])
     };
     refused(calls.lease_tasks(lease(65, 0, &[])).await, Code::InvalidArgument, "`free_slots` is 65");
     refused(calls.lease_tasks(lease(1, 10_001, &[])).await, Code::InvalidArgument, "`wait_ms`");
     refused(calls.lease_tasks(lease(1, 0, &["x"])).await, Code::InvalidArgument, "`known_sweeps`");
+    refused(calls.lease_tasks(guessing("x", 1)).await, Code::InvalidArgument, "`guesses.sweep_id`");
+    refused(
+        calls.lease_tasks(guessing(&"0".repeat(64), 65)).await,
+        Code::InvalidArgument,
+        "`guesses` has 65",
+    );
 
     let task = worker.one_task().await;
     let mut report = async |edit: &dyn Fn(&mut v1::ReportOutcomesRequest)| {
@@ -96,6 +114,7 @@ async fn wrong_calls_of_workers_are_refused_by_field() {
             broken: Vec::new(),
             finished: true,
             duration_ms: 1,
+            ..Default::default()
         };
         edit(&mut request);
         worker.calls.report_outcomes(request).await

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use seedsweep_common::fingerprint::ENGINE_VERSION;
+use seedsweep_common::limits;
 use seedsweep_common::outcome::Outcome;
 use seedsweep_common::spec;
 use seedsweep_proto::v1;
@@ -117,15 +118,16 @@ impl FakeWorker {
             slots: 2,
             engine: ENGINE_VERSION.into(),
             build: "test".into(),
+            lanes: "avx2".into(),
+            ..Default::default()
         };
         let response = calls.register(request).await.unwrap().into_inner();
-        assert_eq!(response.renew_ms, response.lease_ms / 3);
+        assert_eq!(response.renew_ms, limits::RENEW_MS.min(response.lease_ms / 3));
         Self { calls, id: response.worker_id, lease_ms: response.lease_ms }
     }
 
     async fn lease(&mut self, free_slots: u32, wait_ms: u64) -> v1::LeaseTasksResponse {
-        let request =
-            v1::LeaseTasksRequest { worker_id: self.id, free_slots, wait_ms, known_sweeps: Vec::new() };
+        let request = v1::LeaseTasksRequest { worker_id: self.id, free_slots, wait_ms, ..Default::default() };
         self.calls.lease_tasks(request).await.unwrap().into_inner()
     }
 
@@ -147,6 +149,7 @@ impl FakeWorker {
             broken: Vec::new(),
             finished: true,
             duration_ms: 5,
+            ..Default::default()
         };
         self.calls.report_outcomes(request).await.map(tonic::Response::into_inner)
     }

@@ -190,6 +190,7 @@ async fn report_broken(worker: &mut FakeWorker, name: &str, task: v1::Task, brok
         task: Some(task),
         finished: true,
         duration_ms: 1,
+        ..Default::default()
     };
     worker.calls.report_outcomes(request).await.unwrap();
 }

@@ -255,6 +255,15 @@ pub struct Sweep {
     /// When it was submitted, in milliseconds since 1970.
     #[prost(uint64, tag = "11")]
     pub submitted_unix_ms: u64,
+    /// Trials for each second that one slot spent in training, and in what follows it (polish, certificate, sketches),
+    /// since the coordinator started; absent before the first report.
+    #[prost(double, optional, tag = "12")]
+    pub training_trials_per_slot_s: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "13")]
+    pub polish_trials_per_slot_s: ::core::option::Option<f64>,
+    /// Operations of training's products : what the slots could have done in that time; absent where nobody measured.
+    #[prost(double, optional, tag = "14")]
+    pub of_peak: ::core::option::Option<f64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetSweepRequest {
@@ -290,13 +299,30 @@ pub struct FailedTrial {
     #[prost(string, tag = "3")]
     pub cause: ::prost::alloc::string::String,
 }
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WorkerCounts {
     /// Workers that renewed within a lease.
     #[prost(uint32, tag = "1")]
     pub live: u32,
     /// Their compute threads.
     #[prost(uint32, tag = "2")]
+    pub slots: u32,
+    /// The same by what they run on, at most 16 kinds.
+    #[prost(message, repeated, tag = "3")]
+    pub kinds: ::prost::alloc::vec::Vec<WorkerKind>,
+}
+/// Live workers that run on the same.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WorkerKind {
+    /// `avx512`, `avx2` or `plain`; empty if they do not say.
+    #[prost(string, tag = "1")]
+    pub lanes: ::prost::alloc::string::String,
+    /// `restart` or `unit` where that is forced, else empty.
+    #[prost(string, tag = "2")]
+    pub axis: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "3")]
+    pub live: u32,
+    #[prost(uint32, tag = "4")]
     pub slots: u32,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1358,6 +1384,15 @@ pub struct RegisterRequest {
     /// Version of the build.
     #[prost(string, tag = "4")]
     pub build: ::prost::alloc::string::String,
+    /// What trials run on, for people: `avx512`, `avx2` or `plain`. Empty: not said.
+    #[prost(string, tag = "5")]
+    pub lanes: ::prost::alloc::string::String,
+    /// What fills the lanes where that is forced, for people: `restart` or `unit`. Empty: chosen by the network.
+    #[prost(string, tag = "6")]
+    pub axis: ::prost::alloc::string::String,
+    /// Million floating-point operations a second that one slot can reach, as measured; 0: not measured.
+    #[prost(uint64, tag = "7")]
+    pub peak_mflop_per_s: u64,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct RegisterResponse {
@@ -1369,7 +1404,7 @@ pub struct RegisterResponse {
     #[prost(uint64, tag = "3")]
     pub renew_ms: u64,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LeaseTasksRequest {
     #[prost(uint64, tag = "1")]
     pub worker_id: u64,
@@ -1382,6 +1417,21 @@ pub struct LeaseTasksRequest {
     /// Sweeps whose specs this worker holds (64 hex digits): they are not sent again.
     #[prost(string, repeated, tag = "4")]
     pub known_sweeps: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// What trials of experiments that this worker has prepared should take here: at most 64. They size this worker's
+    /// own tasks until some are measured, and nothing else.
+    #[prost(message, repeated, tag = "5")]
+    pub guesses: ::prost::alloc::vec::Vec<SpeedGuess>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SpeedGuess {
+    /// 64 hex digits.
+    #[prost(string, tag = "1")]
+    pub sweep_id: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub experiment: u32,
+    /// Microseconds of one slot for one trial among many; 0 counts as 1.
+    #[prost(uint64, tag = "3")]
+    pub us_per_trial: u64,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LeaseTasksResponse {
@@ -1456,6 +1506,14 @@ pub struct ReportOutcomesRequest {
     /// Wall time of the trials in this report on one slot, in milliseconds.
     #[prost(uint64, tag = "6")]
     pub duration_ms: u64,
+    /// The parts of it that went into training and into what follows (polish, certificate, sketches), in microseconds,
+    /// and the floating-point operations of training's products, in millions. For people who look; 0: not measured.
+    #[prost(uint64, tag = "7")]
+    pub training_us: u64,
+    #[prost(uint64, tag = "8")]
+    pub polish_us: u64,
+    #[prost(uint64, tag = "9")]
+    pub training_mflop: u64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BrokenTrial {

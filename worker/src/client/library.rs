@@ -10,14 +10,16 @@ use seedsweep_common::spec::{self, SweepSpec};
 use seedsweep_proto::v1;
 
 use super::rpc::{self, Rpc};
+use crate::cost;
+use crate::means::Means;
 use crate::train::Prepared;
 
 /// Sweeps kept at once; the one used longest ago goes first, and its spec is sent again when needed.
 const SWEEPS: usize = 16;
 
 /// Specs and prepared experiments of the sweeps trained most recently.
-#[derive(Default)]
 pub(crate) struct Library {
+    means: Means,
     sweeps: HashMap<SweepId, Shelf>,
     /// Least recently used first.
     order: VecDeque<SweepId>,
@@ -39,6 +41,11 @@ pub(crate) enum PrepareError {
 }
 
 impl Library {
+    /// Nothing yet, for trials on `means`.
+    pub(crate) fn new(means: Means) -> Self {
+        Self { means, sweeps: HashMap::new(), order: VecDeque::new() }
+    }
+
     /// Ids of the specs held.
     pub(crate) fn known(&self) -> Vec<String> {
         self.sweeps.keys().map(ToString::to_string).collect()
@@ -93,7 +100,7 @@ impl Library {
             Prepared::new(&spec, experiment, &|digest| files.get(&digest).cloned())
         });
         let prepared = match built.await {
-            Ok(Ok(prepared)) => Arc::new(prepared),
+            Ok(Ok(prepared)) => Arc::new(fitted(prepared, &self.means).map_err(PrepareError::Broken)?),
             Ok(Err(error)) => return Err(PrepareError::Broken(error.to_string())),
             Err(panic) => return Err(PrepareError::Broken(format!("cannot build the data: {panic}"))),
         };
@@ -107,4 +114,11 @@ impl Library {
             self.order.push_back(sweep);
         }
     }
+}
+
+/// `prepared` for the lanes of `means`, unless it needs more memory than a slot may take.
+fn fitted(mut prepared: Prepared, means: &Means) -> Result<Prepared, String> {
+    prepared.force_lanes(means.lanes);
+    means.allow(cost::slot_bytes(&prepared.shape()))?;
+    Ok(prepared)
 }

@@ -9,7 +9,7 @@ mod library;
 mod outage;
 mod rpc;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use std::time::Duration;
 use seedsweep_common::fingerprint::ENGINE_VERSION;
 use seedsweep_common::id::{ExperimentIndex, SweepId, Token};
 use seedsweep_common::limits;
+use seedsweep_common::spec::Precision;
 use seedsweep_proto::{convert, v1};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
@@ -29,7 +30,9 @@ use library::{Library, PrepareError};
 use outage::Outage;
 use rpc::Rpc;
 
+use crate::cost;
 use crate::executor::{Executor, Job, JobEnd, JobFlags, Report};
+use crate::means::Means;
 use crate::train::Prepared;
 
 /// Longest time that a draining worker goes on with the trials under way.
@@ -38,6 +41,8 @@ const DRAIN: Duration = Duration::from_secs(5);
 const LAST_REPORTS: Duration = Duration::from_secs(5);
 /// While tasks take less than this, each slot may hold a second one in reserve.
 const SHORT_TASK: Duration = Duration::from_secs(2);
+/// Experiments remembered as told to the coordinator; some are told again beyond it.
+const GUESSES_KEPT: usize = 4_096;
 /// The version of this build, as reported.
 const BUILD: &str = env!("CARGO_PKG_VERSION");
 
@@ -52,6 +57,8 @@ pub struct Config {
     pub token: String,
     /// Leave after so long without a task.
     pub idle_exit: Option<Duration>,
+    /// What it trains on.
+    pub means: Means,
 }
 
 /// What the owner of a worker asks of it.
@@ -112,7 +119,9 @@ pub async fn run(
         forgotten: Arc::new(Notify::new()),
         outage: Outage::default(),
         renew_every: Duration::from_secs(5),
-        library: Some(Library::default()),
+        library: Some(Library::new(config.means)),
+        guesses: Vec::new(),
+        told: HashSet::new(),
         executor,
         held: HashMap::new(),
         calls: JoinSet::new(),
@@ -159,6 +168,9 @@ struct Worker {
     renew_every: Duration,
     /// Away while an experiment is being prepared.
     library: Option<Library>,
+    /// What experiments should take here, not yet told to the coordinator, and those that it was told of.
+    guesses: Vec<v1::SpeedGuess>,
+    told: HashSet<(String, u32)>,
     executor: Executor,
     held: HashMap<Token, Held>,
     calls: JoinSet<Answer>,
@@ -279,6 +291,9 @@ impl Worker {
             slots: self.config.slots,
             engine: ENGINE_VERSION.to_owned(),
             build: BUILD.to_owned(),
+            lanes: self.config.means.lanes_name().to_owned(),
+            axis: String::new(),
+            peak_mflop_per_s: (self.config.means.machine(Precision::F32).peak_flops / 1e6) as u64,
         };
         self.calls.spawn(async move {
             Answer::Registered(rpc.register(request).await.map(tonic::Response::into_inner))
@@ -305,6 +320,7 @@ impl Worker {
             // a worker with something to do asks again soon: its need changes
             wait_ms: if busy > 0 { 1_000 } else { limits::LEASE_WAIT_MS },
             known_sweeps: library.known(),
+            guesses: self.guesses.drain(..self.guesses.len().min(limits::GUESSES_PER_LEASE)).collect(),
         };
         self.calls.spawn(async move {
             Answer::Leased(rpc.lease_tasks(request).await.map(tonic::Response::into_inner))
@@ -335,6 +351,8 @@ impl Worker {
                 // tasks held from before are presented at once, so that they go on
                 self.next_renew = Instant::now();
                 self.presence = Presence::Registered;
+                // it may be another coordinator than before
+                self.told.clear();
                 self.lease_backoff.reset();
                 tracing::info!(worker = response.worker_id, "registered");
             }
@@ -445,19 +463,35 @@ impl Worker {
         let Ok(restarts) = convert::restarts(&held.task) else { return };
         match prepared {
             Ok(prepared) => {
-                let job = Job { token, prepared, restarts, flags: Arc::clone(&held.flags) };
+                let (task, flags) = (held.task.clone(), Arc::clone(&held.flags));
+                self.guess(&task, &prepared);
+                let job = Job { token, prepared, restarts, flags };
                 if !self.executor.submit(job) {
                     tracing::error!("more tasks than slots can queue: one is left to its deadline");
                     self.held.remove(&token);
                 }
             }
             Err(cause) => self.on_report(Report {
-                token,
-                outcomes: Vec::new(),
                 broken: restarts.iter().map(|restart| (restart, cause.clone())).collect(),
-                duration: Duration::ZERO,
                 end: Some(JobEnd::Finished),
+                ..Report::new(token)
             }),
+        }
+    }
+
+    /// Has the coordinator told what trials of a task's experiment should take here, once.
+    fn guess(&mut self, task: &v1::Task, prepared: &Prepared) {
+        if self.told.len() >= GUESSES_KEPT {
+            self.told.clear();
+        }
+        if self.told.insert((task.sweep_id.clone(), task.experiment)) {
+            let shape = prepared.shape();
+            let estimate = cost::estimate(&shape, self.config.means.machine(shape.precision));
+            self.guesses.push(v1::SpeedGuess {
+                sweep_id: task.sweep_id.clone(),
+                experiment: task.experiment,
+                us_per_trial: (estimate.total_s() * 1e6) as u64,
+            });
         }
     }
 
@@ -493,6 +527,9 @@ impl Worker {
                 .collect(),
             finished: report.end == Some(JobEnd::Finished),
             duration_ms: report.duration.as_millis() as u64,
+            training_us: report.training.as_micros() as u64,
+            polish_us: report.polish.as_micros() as u64,
+            training_mflop: (report.training_flops / 1e6) as u64,
         };
         self.send(report.token, request);
     }

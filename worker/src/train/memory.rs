@@ -4,9 +4,9 @@ use seedsweep_common::spec::{Optimizer, Precision};
 
 use super::Axis;
 use crate::nn;
+use crate::nn::any_pod::AnyPod;
 use crate::nn::lane::{Lane, Level, Precise};
 use crate::nn::network::Network;
-use crate::nn::any_pod::AnyPod;
 use crate::nn::unit::Unit;
 
 /// What the memory of a slot hangs on.
@@ -50,7 +50,9 @@ impl Slot<'_> {
         let is_gathered = self.batch < self.rows;
         let (parameters, buffers) = match self.axis {
             Axis::Restart => AnyPod::<V>::bytes(self.network, self.own_rows),
-            Axis::Unit if self.network.sum().is_some() => AnyPod::<V::Elem>::bytes(self.network, self.own_rows),
+            Axis::Unit if self.network.sum().is_some() => {
+                AnyPod::<V::Elem>::bytes(self.network, self.own_rows)
+            }
             Axis::Unit => Unit::<V>::bytes(self.network, self.batch, is_gathered, self.has_rules),
         };
         buffers + nn::optimizer::Optimizer::<V>::bytes(self.optimizer, parameters)

@@ -1,0 +1,118 @@
+use seedsweep_common::id::ExperimentIndex;
+use seedsweep_common::spec;
+
+use super::*;
+use crate::train::Prepared;
+
+/// A machine that does 16 multiply-adds in a nanosecond.
+const MACHINE: Machine =
+    Machine { fma_s: 1e-9, cycle_s: 1e-9, tanh_s: 10e-9, exp_s: 10e-9, peak_flops: 32e9 };
+
+const W1: &str = r#"
+network = { layers = [2, 4, 1], activation = "tanh" }
+data = { dataset = "xor", encoding = "binary" }
+train = { loss = "mse", optimizer = "gd", lr = 0.1, batch = "full", steps = 5000 }
+"#;
+const W2: &str = r#"
+network = { layers = [64, 32, 10], activation = "relu" }
+data = { dataset = "digits", test_fraction = 0.2003 }
+train = { loss = "cross_entropy", optimizer = "sgd", momentum = 0.9, lr = 0.1, batch = 64, epochs = 20 }
+"#;
+const W5: &str = r#"
+network = { layers = [784, 256, 10], activation = "relu" }
+data = { dataset = "gauss_mix", samples = 1280, classes = 10, dims = 784, radius = 5.0 }
+train = { loss = "cross_entropy", optimizer = "sgd", momentum = 0.9, lr = 0.1, batch = 128, epochs = 2 }
+"#;
+
+/// An experiment of `tables`, after `edit`, whose restarts fill 16 lanes where `in_lanes`.
+fn with<T>(tables: &str, in_lanes: bool, look: impl Fn(&Shape<'_>) -> T) -> T {
+    let text = format!(
+        "name = \"cost\"\nseed = 1\n{tables}\n[[experiment]]\nname = \"a\"\ninit = \"torch_linear_default\"\n\
+         restarts = 64\nvary = [\"init\"]\n"
+    );
+    let spec = spec::parse("cost", &text, &[]).unwrap().spec;
+    let prepared = Prepared::new(&spec, ExperimentIndex(0), &|_| None).unwrap();
+    look(&Shape { side_by_side: if in_lanes { 16 } else { 1 }, width: 16, ..prepared.shape() })
+}
+
+fn training_s(shape: &Shape<'_>) -> f64 {
+    estimate(shape, &MACHINE).training_s
+}
+
+// performance.md, section 3: 1.12 MFLOP, 290.6 MFLOP and 2.09 GFLOP for each training
+#[test]
+fn operations_are_those_of_the_published_workloads() {
+    let flops = |tables: &str, updates: f64| with(tables, true, flops_per_update) * updates;
+    assert!((flops(W1, 5_000.0) / 1.12e6 - 1.0).abs() < 1e-9);
+    assert!((flops(W2, 20.0 * 23.0) / 290.6e6 - 1.0).abs() < 1e-3);
+    assert!((flops(W5, 20.0) / 2.09e9 - 1.0).abs() < 3e-3);
+}
+
+#[test]
+fn a_training_costs_at_least_its_products_at_the_peak() {
+    for (tables, updates) in [(W1, 5_000.0), (W2, 460.0), (W5, 20.0)] {
+        for in_lanes in [true, false] {
+            with(tables, in_lanes, |shape| {
+                let at_peak = flops_per_update(shape) * updates / MACHINE.peak_flops;
+                assert!(training_s(shape) > at_peak, "{} : {at_peak}", training_s(shape));
+            });
+        }
+    }
+}
+
+#[test]
+fn twice_the_work_costs_twice_the_time() {
+    let twice = W2.replace("epochs = 20", "epochs = 40");
+    let ratio = with(&twice, true, training_s) / with(W2, true, training_s);
+    assert!((1.9..=2.0).contains(&ratio), "{ratio}");
+    let slower = Machine { fma_s: 2e-9, cycle_s: 2e-9, tanh_s: 20e-9, exp_s: 20e-9, peak_flops: 16e9 };
+    let ratio =
+        with(W2, true, |shape| estimate(shape, &slower).total_s() / estimate(shape, &MACHINE).total_s());
+    assert!((ratio - 2.0).abs() < 1e-9, "{ratio}");
+}
+
+#[test]
+fn small_networks_are_cheaper_side_by_side() {
+    assert!(with(W1, true, training_s) < 0.5 * with(W1, false, training_s));
+}
+
+#[test]
+fn few_restarts_leave_lanes_empty() {
+    let restarts = |count: u32| {
+        with(W2, true, |shape| {
+            let experiment = Experiment { restarts: count, ..shape.experiment.clone() };
+            training_s(&Shape { experiment: &experiment, ..*shape })
+        })
+    };
+    assert!(restarts(4) > 3.0 * restarts(16));
+    assert!((restarts(16) - restarts(64)).abs() < 1e-12);
+}
+
+#[test]
+fn own_orders_and_rules_cost_extra() {
+    let rules = W2.replace("epochs = 20", "epochs = 20, stop = { loss = 1e-3 }");
+    assert!(with(&rules, true, training_s) > 1.2 * with(W2, true, training_s));
+    let own = with(W2, true, |shape| {
+        let mut experiment = shape.experiment.clone();
+        experiment.vary.order = true;
+        training_s(&Shape { experiment: &experiment, ..*shape })
+    });
+    assert!(own > with(W2, true, training_s));
+}
+
+#[test]
+fn only_what_is_polished_pays_for_it() {
+    let polish =
+        |polished| with(W1, true, |shape| estimate(&Shape { polished, ..*shape }, &MACHINE).polish_s);
+    assert!(polish(true) > 5.0 * polish(false));
+    assert!(polish(false) > 0.0, "gradient and sketches are always there");
+}
+
+#[test]
+fn memory_is_that_of_the_parameters_and_rows() {
+    // 203,530 parameters in f32: five vectors of them, and the rows in f64
+    let alone = with(W5, false, slot_bytes);
+    assert!((4 * 5 * 203_530..60 << 20).contains(&alone), "{alone}");
+    assert!(with(W5, true, slot_bytes) > 10 * 4 * 5 * 203_530);
+    assert!(with(W1, true, slot_bytes) < 1 << 20);
+}
