@@ -249,6 +249,9 @@ pub(crate) struct Outcomes {
     /// Only this experiment
     #[arg(long, value_name = "NAME")]
     pub(crate) experiment: Option<String>,
+    /// Instead of rows, a measure step by step over the restarts: curve, symmetry, symmetry.1.units, …
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["limit", "page"])]
+    pub(crate) measure: Option<String>,
     /// Rows per page
     #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) limit: u32,

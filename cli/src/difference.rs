@@ -52,6 +52,7 @@ fn fields(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ("lambda_max", optional(polish.map(|polish| polish.lambda_max))),
         ("sketch_raw", format!("{:?}", outcome.sketch_raw)),
         ("sketch_function", format!("{:?}", outcome.sketch_function)),
+        ("measures", format!("{:?}", outcome.measures)),
     ]
 }
 
@@ -75,6 +76,7 @@ mod tests {
             polish: None,
             sketch_raw: [0.0; 16],
             sketch_function: [f64::NAN; 16],
+            measures: Vec::new(),
         }
     }
 

@@ -12,6 +12,7 @@ pub mod id;
 pub mod init;
 pub mod join;
 pub mod limits;
+pub mod measure;
 pub mod nearest;
 pub mod outcome;
 pub mod plan;

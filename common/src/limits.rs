@@ -58,7 +58,7 @@ pub const REPORT_BYTES: usize = 64 * 1024 * 1024;
 pub const DATA_CHUNK_BYTES: usize = 512 * 1024;
 /// Most outcomes in one report.
 pub const OUTCOMES_PER_REPORT: usize = 1_024;
-/// Most restarts in one task: an outcome is about 400 bytes, and a report is one message.
+/// Most restarts in one task: an outcome is about 400 bytes and [`MEASURE_BYTES`], and a report is one message.
 pub const RESTARTS_PER_TASK: u32 = 1_024;
 /// Most tasks handed out by one lease call.
 pub const TASKS_PER_LEASE: usize = 64;
@@ -78,6 +78,14 @@ pub const WORKERS: usize = 10_000;
 pub const ERROR_BYTES: usize = 4 * 1024;
 /// Failed trials named with their cause in one answer: with [`ERROR_BYTES`] each they stay far below a message.
 pub const FAILURES_SHOWN: usize = 20;
+/// Most bytes that one trial's measures take in a message or a stored value: a report of
+/// [`OUTCOMES_PER_REPORT`] such outcomes still fits [`MESSAGE_BYTES`], and one fits [`BLOCK_BYTES`].
+pub const MEASURE_BYTES: usize = 3_072;
+/// Most steps at which a trial is measured: ten a decade up to [`STEPS_PER_TRIAL`] are 90.
+pub const MEASURED_STEPS: usize = 256;
+/// Largest hidden layer of which `symmetry` compares the units: units² × numbers of a unit. Each point then takes
+/// some tens of milliseconds.
+pub const SYMMETRY_WORK: u64 = 20_000_000;
 /// Longest wait of a lease call without work, in milliseconds.
 pub const LEASE_WAIT_MS: u64 = 10_000;
 /// Events that may wait for the driver; beyond it callers get UNAVAILABLE at once.
@@ -120,8 +128,9 @@ pub const RESAMPLE_DRAWS: u64 = 4_000_000;
 pub const SUMMARY_DRAWS: u64 = 200_000_000;
 /// Most units (restarts or starts) that a forecast of "how many would be needed" looks ahead.
 pub const UNITS_FORECAST: u64 = 1_000_000;
-/// Rows in reports that wait for the driver or the store: about 150 MB at 500 bytes each; beyond it callers get UNAVAILABLE.
-pub const QUEUED_ROWS: usize = 262_144;
+/// Rows in reports that wait for the driver or the store: about 30 MB at 500 bytes each, and 250 MB where all carry
+/// the most measures; beyond it callers get UNAVAILABLE.
+pub const QUEUED_ROWS: usize = 65_536;
 /// Tasks that one worker may present at a renewal: several for each slot of the largest worker.
 pub const LEASES_PER_WORKER: usize = 4_096;
 /// Time between two seals, in milliseconds: what a lost seal can leave unnoticed.

@@ -1,6 +1,7 @@
 //! The stored row of a finished trial.
 
 use crate::fingerprint::{ParameterDigest, Sketch};
+use crate::measure::{self, Measured};
 
 /// What a finished trial leaves: a pure function of (frozen spec, experiment, restart). Floats are kept
 /// as bits; NaN and infinities are legal where training diverged.
@@ -30,6 +31,8 @@ pub struct Outcome {
     pub sketch_raw: Sketch,
     /// Sketch of the outputs (mse) or probabilities on the probe set.
     pub sketch_function: Sketch,
+    /// What was measured (`[measure]`); empty where nothing was.
+    pub measures: Vec<Measured>,
 }
 
 impl Outcome {
@@ -54,6 +57,7 @@ impl Outcome {
             && polished
             && sketches(&self.sketch_raw, &other.sketch_raw)
             && sketches(&self.sketch_function, &other.sketch_function)
+            && measure::same_bits(&self.measures, &other.measures)
     }
 
     /// The certificate, where there is one: the polish gives it, and diverged training is its own.

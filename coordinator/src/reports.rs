@@ -98,9 +98,9 @@ impl Analyst {
         let count = view.experiments.len() as u32;
         let rows = self.reader.read(move |store| {
             let rows = |index| store.outcomes(id, ExperimentIndex(index));
-            (0..count)
-                .map(|index| Ok(rows(index)?.into_iter().map(|(outcome, _)| outcome).collect()))
-                .collect()
+            // no report reads the measures, and they may be many times the rest
+            let bare = |(outcome, _): (Outcome, _)| Outcome { measures: Vec::new(), ..outcome };
+            (0..count).map(|index| Ok(rows(index)?.into_iter().map(bare).collect())).collect()
         });
         let rows: Vec<Vec<Outcome>> = rows.await?;
         let analysed = tokio::task::spawn_blocking(move || analyse(&facts_here, view, &rows));

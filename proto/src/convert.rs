@@ -11,6 +11,10 @@ use seedsweep_common::range::RestartRange;
 
 use crate::v1;
 
+mod measures;
+
+pub use measures::{measures, read_measures};
+
 /// A message that breaks its contract.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("`{field}` {problem}")]
@@ -118,6 +122,7 @@ impl From<&Outcome> for v1::Outcome {
             polish: outcome.polish.as_ref().map(Into::into),
             sketch_raw: outcome.sketch_raw.to_vec(),
             sketch_function: outcome.sketch_function.to_vec(),
+            measures: measures(&outcome.measures),
         }
     }
 }
@@ -182,6 +187,7 @@ impl TryFrom<&v1::Outcome> for Outcome {
             polish,
             sketch_raw: sketch("sketch_raw", &outcome.sketch_raw)?,
             sketch_function: sketch("sketch_function", &outcome.sketch_function)?,
+            measures: read_measures(&outcome.measures)?,
         })
     }
 }
@@ -222,7 +228,16 @@ impl From<&v1::Provenance> for Provenance {
 
 #[cfg(test)]
 mod tests {
+    use seedsweep_common::measure::{Measured, Quantity, Series};
+
     use super::*;
+
+    /// Every quantity, of layer 3.
+    fn measured() -> Vec<Measured> {
+        let values = vec![-0.0, f64::NAN, f64::INFINITY, 5e-324];
+        let series = |quantity| Series { quantity, layer: 3, values: values.clone() };
+        vec![Measured { steps: vec![0, 1, 70, 900], series: Quantity::ALL.map(series).to_vec() }]
+    }
 
     fn outcome() -> Outcome {
         Outcome {
@@ -246,6 +261,7 @@ mod tests {
             }),
             sketch_raw: std::array::from_fn(|i| i as f64 / 3.0),
             sketch_function: [0.0; SKETCH_LENGTH],
+            measures: measured(),
         }
     }
 
@@ -269,7 +285,7 @@ mod tests {
     #[test]
     fn broken_messages_are_refused_by_field() {
         type Edit = fn(&mut v1::Outcome);
-        let edits: [(&str, Edit); 9] = [
+        let edits: [(&str, Edit); 13] = [
             ("grad_norm", |o| o.grad_norm = None),
             ("polish.lambda_min", |o| o.polish.as_mut().unwrap().lambda_min = None),
             ("stop_reason", |o| o.stop_reason = 0),
@@ -279,6 +295,10 @@ mod tests {
             ("sketch_function", |o| o.sketch_function.clear()),
             ("loss_train", |o| o.loss_train = Some(f64::INFINITY)),
             ("polish.certificate", |o| o.polish.as_mut().unwrap().certificate = 77),
+            ("measures.series.quantity", |o| o.measures[0].series[0].quantity = 0),
+            ("measures.series.quantity", |o| o.measures[0].series[0].quantity = 99),
+            ("measures", |o| o.measures[0].steps.reverse()),
+            ("measures", |o| o.measures[0].series[1].values.truncate(1)),
         ];
         for (field, edit) in edits {
             let mut message = v1::Outcome::from(&outcome());

@@ -4,6 +4,7 @@ pub mod client;
 pub mod cost;
 pub mod executor;
 pub mod means;
+mod measure;
 pub mod minima;
 pub mod nn;
 pub mod program;

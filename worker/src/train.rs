@@ -17,6 +17,7 @@ use seedsweep_common::digest::Digest;
 use seedsweep_common::fingerprint::{ParameterDigest, SKETCH_LENGTH};
 use seedsweep_common::id::ExperimentIndex;
 use seedsweep_common::init::Scheme;
+use seedsweep_common::measure::{Measured, Plan, TooMuch};
 use seedsweep_common::outcome::{Outcome, StopReason};
 use seedsweep_common::range::RestartRange;
 use seedsweep_common::spec::{
@@ -25,6 +26,7 @@ use seedsweep_common::spec::{
 use seedsweep_common::{limits, plan};
 
 use crate::cost::Shape;
+use crate::measure::{self, Track};
 use crate::minima::{self, Probes, Problem};
 use crate::nn::data::{self, DataError, Dataset, Files, Labels, Rows, npy};
 use crate::nn::init::{self, StartError, StartStreams, safetensors};
@@ -93,6 +95,9 @@ pub enum PrepareError {
         /// Training rows.
         rows: usize,
     },
+    /// More measures than an outcome carries, on as many rows as the file turned out to have.
+    #[error("measure: {0}")]
+    Measure(#[from] TooMuch),
 }
 
 /// Why a trial gave no outcome.
@@ -169,10 +174,18 @@ impl Prepared {
         let rows = self.dataset.train.features.nrows();
         match self.experiment.train.batch {
             Batch::Size(batch) if !(1..=rows).contains(&(batch as usize)) => {
-                Err(PrepareError::Batch { batch, rows })
+                return Err(PrepareError::Batch { batch, rows });
             }
-            _ => Ok(self),
+            _ => {}
         }
+        let Experiment { measure, network, .. } = &self.experiment;
+        Plan::new(measure, network).steps(self.updates(rows))?;
+        Ok(self)
+    }
+
+    /// Updates that the budget allows on `rows` training rows.
+    fn updates(&self, rows: usize) -> u64 {
+        plan::updates(&self.experiment.train, rows as u64).unwrap_or(u64::MAX)
     }
 
     /// Trains restart `restart`: start, training, polish, certificate, fingerprint. `cancelled` is looked at after
@@ -384,6 +397,14 @@ impl Prepared {
         start.into_iter().map(S::from_f64).collect()
     }
 
+    /// Where a trial starts, widened from the training precision.
+    fn widened_start(&self, restart: u32) -> Vec<f64> {
+        match self.precision {
+            Precision::F32 => self.start_of::<f32>(restart).into_iter().map(f64::from).collect(),
+            Precision::F64 => self.start_of::<f64>(restart),
+        }
+    }
+
     /// Start to score, on the data of all trials or on a trial's own.
     fn descend_on(
         &self,
@@ -405,10 +426,12 @@ impl Prepared {
         trained: Trained,
         cancelled: &AtomicBool,
     ) -> Result<Outcome, TrainError> {
-        let Trained { stopped, theta, train, test } = trained;
+        let Trained { stopped, theta, train, test, track } = trained;
         let digest = digest(self.precision, &theta);
+        let start = || self.widened_start(restart);
+        let measures = measure::finish(&self.experiment, &self.network, dataset, track, start, &theta);
         if stopped.reason == StopReason::Diverged {
-            return Ok(diverged(restart, stopped.steps, digest, &train, test.as_ref()));
+            return Ok(diverged(restart, stopped.steps, digest, &train, test.as_ref(), measures));
         }
         let grad_norm = self.grad_norm(dataset, &theta, cancelled)?;
         let problem = Problem {
@@ -433,6 +456,7 @@ impl Prepared {
             polish: finish.polish,
             sketch_raw: finish.sketch_raw,
             sketch_function: finish.sketch_function,
+            measures,
         })
     }
 
@@ -469,6 +493,7 @@ impl Prepared {
     fn common<'a, S>(&'a self, rows: &'a Sides<S>, cancelled: &'a AtomicBool) -> pod::Common<'a, S> {
         pod::Common {
             network: &self.network,
+            experiment: &self.experiment,
             train: &self.experiment.train,
             rows: rows.train.as_batch(),
             test: rows.test.as_batch(),
@@ -552,6 +577,8 @@ struct Trained {
     theta: Vec<f64>,
     train: Score,
     test: Option<Score>,
+    /// What was measured on the way.
+    track: Track,
 }
 
 /// How well a network does on some rows.
@@ -677,6 +704,7 @@ fn diverged(
     digest: ParameterDigest,
     train: &Score,
     test: Option<&Score>,
+    measures: Vec<Measured>,
 ) -> Outcome {
     Outcome {
         restart,
@@ -691,5 +719,6 @@ fn diverged(
         polish: None,
         sketch_raw: [f64::NAN; SKETCH_LENGTH],
         sketch_function: [f64::NAN; SKETCH_LENGTH],
+        measures,
     }
 }

@@ -12,7 +12,7 @@ use seedsweep_shell::error::{CliError, Kind};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 pub(crate) use destination::Destination;
-pub(crate) use row::{Cell, Layout};
+pub(crate) use row::{Cell, Layout, number};
 
 /// The form of an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -1,6 +1,7 @@
 //! The columns of an outcome row, and one row's cells.
 
 use seedsweep_common::digest::write_hex;
+use seedsweep_common::measure::Measured;
 use seedsweep_common::outcome::{Outcome, Provenance};
 use seedsweep_common::plan;
 use seedsweep_common::spec::SweepSpec;
@@ -114,7 +115,7 @@ impl Layout {
         cells.extend(self.values[row.experiment as usize].iter().cloned());
         cells.extend(outcome_cells(&outcome));
         if self.measures {
-            cells.push(Cell::Missing);
+            cells.push(measures_cell(&outcome.measures));
         }
         let basin = |number: Option<u32>| number.map_or(Cell::Missing, |n| Cell::Integer(n.into()));
         cells.extend([basin(row.basin_raw), Cell::Missing, basin(row.basin_function)]);
@@ -156,14 +157,31 @@ fn outcome_cells(outcome: &Outcome) -> [Cell; 14] {
     ]
 }
 
+/// Each series by its name: [[step, value], …].
+fn measures_cell(measures: &[Measured]) -> Cell {
+    if measures.is_empty() {
+        return Cell::Missing;
+    }
+    let mut all = serde_json::Map::new();
+    for Measured { steps, series } in measures {
+        for one in series {
+            let points = steps.iter().zip(&one.values).map(|(step, &value)| json!([step, number(value)]));
+            all.insert(one.name(), Value::Array(points.collect()));
+        }
+    }
+    Cell::Json(Value::Object(all))
+}
+
 fn numbers(values: &[f64]) -> Vec<Value> {
-    values
-        .iter()
-        .map(|&value| match super::float(value) {
-            Ok(_) => json!(value),
-            Err(name) => json!(name),
-        })
-        .collect()
+    values.iter().copied().map(number).collect()
+}
+
+/// A number, or the name of one that JSON lacks.
+pub(crate) fn number(value: f64) -> Value {
+    match super::float(value) {
+        Ok(_) => json!(value),
+        Err(name) => json!(name),
+    }
 }
 
 fn parameter_cell(value: impl serde::Serialize) -> Cell {

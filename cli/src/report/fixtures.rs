@@ -84,6 +84,7 @@ fn experiment(name: &str, scheme: Scheme, vary: VarySet, starts: Option<u32>, re
             same_at: 0.8,
             spread_at: 0.5,
         },
+        measure: Measure::default(),
         init: Init { scheme, bias: Bias::Zeros, perturb: 0.0 },
         restarts,
         starts,
@@ -125,5 +126,6 @@ fn outcome(restart: u32, minimum: u32, certificate: Certificate) -> Outcome {
         }),
         sketch_raw,
         sketch_function: [f64::from(minimum); SKETCH_LENGTH],
+        measures: Vec::new(),
     }
 }

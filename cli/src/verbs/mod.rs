@@ -7,6 +7,7 @@ mod demo;
 pub(crate) mod export;
 mod init;
 mod list;
+mod measures;
 mod outcomes;
 mod replay;
 mod report;

@@ -1,4 +1,4 @@
-//! `seedsweep outcomes`: the stored rows for people, a page at a time.
+//! `seedsweep outcomes`: the stored rows for people, a page at a time, or what they measured.
 
 use seedsweep_common::spec::SweepSpec;
 use seedsweep_proto::v1;
@@ -14,6 +14,7 @@ use crate::client::{Client, refused};
 use crate::config::Target;
 use crate::export::{self, JsonRow, Layout};
 use crate::verbs::export::stored_spec;
+use crate::verbs::measures;
 use crate::{session, status};
 
 /// What people are shown; the export has the rest.
@@ -48,6 +49,9 @@ struct OutcomesJson<'a> {
 
 /// Prints one page of rows.
 pub(crate) async fn run(args: args::Outcomes) -> Result<Exit, CliError> {
+    if let Some(measure) = &args.measure {
+        return measures::run(&args, measure).await;
+    }
     let target = Target::new(&args.selector.target)?;
     let page = session::ask(&target, async |client| fetch(client, &args).await).await?;
     let layout = Layout::new(&page.spec, export::Format::Jsonl);

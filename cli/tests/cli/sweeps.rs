@@ -148,3 +148,28 @@ fn the_demonstration_trains_anew_each_time_in_at_most_25_lines() {
     let chosen = run(here.path(), &["demo", "--seed", "2026"]).fine();
     assert_eq!(chosen.stdout, first.stdout);
 }
+
+#[test]
+fn measures_are_exported_and_summed_up_over_restarts() {
+    let here = directory(QUICK);
+    let sets =
+        ["--set", "measure.curve=true", "--set", "measure.symmetry=true", "--set", "measure.geometry=true"];
+    run(here.path(), &[&["run", "sweep.toml"][..], &sets].concat()).fine();
+    let rows = run(here.path(), &["export", "--format", "jsonl"]).fine().stdout;
+    let row: serde_json::Value = serde_json::from_str(rows.lines().next().unwrap()).unwrap();
+    let curve = row["measures"]["curve"].as_array().unwrap();
+    assert_eq!(curve.last().unwrap(), &serde_json::json!([80, row["loss_train"]]));
+    assert_eq!(row["measures"]["geometry.0.rank"], serde_json::json!([[0, 2.0], [80, 2.0]]));
+
+    let asked = ["outcomes", "--measure", "symmetry.1", "--output", "json"];
+    let series = run(here.path(), &asked).fine().json()["series"].clone();
+    assert_eq!(series.as_array().unwrap().len(), 2 * 4);
+    assert_eq!(series[0]["measure"], "symmetry.1.units_by_bits");
+    let first = serde_json::json!({ "step": 0, "n": 6, "q25": 2.0, "median": 2.0, "q75": 2.0 });
+    assert_eq!(series[0]["points"][0], first);
+    let table = run(here.path(), &["outcomes", "--measure", "curve", "--experiment", "random"]).fine().stdout;
+    assert!(table.lines().count() > 9 && table.contains(" 80  6  "), "{table}");
+    let ran = run(here.path(), &["outcomes", "--measure", "ntk"]);
+    assert_eq!(ran.code, Some(4));
+    assert!(ran.stderr.contains("asks for curve, symmetry, geometry"), "{}", ran.stderr);
+}

@@ -2,7 +2,7 @@
 //!
 //! Every default is written out, keys stand in a fixed order, floats in their shortest form that reads back
 //! the same, the grid is expanded, files are known by content. A table (`network`, `data`, `train`,
-//! `minima`) that all experiments share stands at the top; one that differs anywhere stands whole in each
+//! `minima`, `measure`) that all experiments share stands at the top; one that differs anywhere stands whole in each
 //! experiment. The text is a deterministic function of the spec and must never change between releases: the
 //! identity of every stored sweep hangs on it. So a key that came later is left out where it has its default
 //! ([`CAME_LATER`]).
@@ -20,11 +20,11 @@ type Entries = Vec<(&'static str, Value)>;
 /// What an experiment holds, as tables: what parameter paths are looked up in.
 pub(super) struct ExperimentTable {
     own: Entries,
-    sections: [(&'static str, Entries); 4],
+    sections: [(&'static str, Entries); 5],
 }
 
 /// Keys that older releases did not know: a spec that does not need them keeps the id it had.
-const CAME_LATER: [(&str, IsDefault); 5] = [
+const CAME_LATER: [(&str, IsDefault); 9] = [
     ("output_activation", |_, value| value.as_str() == Some("identity")),
     ("nesterov", |_, value| value.as_bool() == Some(false)),
     // `adamw` has another default, and came with the key
@@ -33,6 +33,10 @@ const CAME_LATER: [(&str, IsDefault); 5] = [
     }),
     ("schedule", |_, value| *value == schedule(&Schedule::default())),
     ("shuffle", |_, value| value.as_bool() == Some(true)),
+    ("curve", |_, value| value.as_bool() == Some(false)),
+    ("symmetry", |_, value| value.as_bool() == Some(false)),
+    ("geometry", |_, value| value.as_bool() == Some(false)),
+    ("ntk", |_, value| value.as_bool() == Some(false)),
 ];
 
 /// Whether a value, in its table, is the default of its key.
@@ -41,7 +45,7 @@ type IsDefault = fn(&Entries, &Value) -> bool;
 /// The canonical form of `spec`.
 pub(super) fn text(spec: &SweepSpec) -> String {
     let tables: Vec<ExperimentTable> = spec.experiments.iter().map(experiment_table).collect();
-    let shared: [Option<&(&str, Entries)>; 4] = std::array::from_fn(|section| {
+    let shared: [Option<&(&str, Entries)>; 5] = std::array::from_fn(|section| {
         let first = &tables.first()?.sections[section];
         tables.iter().all(|table| table.sections[section] == *first).then_some(first)
     });
@@ -59,6 +63,9 @@ pub(super) fn text(spec: &SweepSpec) -> String {
     }
     line(&mut text, "tolerance_raw", &Value::Float(spec.tolerances.raw));
     line(&mut text, "tolerance_function", &Value::Float(spec.tolerances.function));
+    if let Some((name, entries)) = shared[4] {
+        later_section(&mut text, &format!("[{name}]"), entries);
+    }
     for (experiment, table) in spec.experiments.iter().zip(&tables) {
         header(&mut text, "[[experiment]]");
         line(&mut text, "name", &string(experiment.name.as_str()));
@@ -66,9 +73,15 @@ pub(super) fn text(spec: &SweepSpec) -> String {
         let paths = experiment.parameters.iter().map(|parameter| string(&parameter.path)).collect();
         line(&mut text, "parameters", &Value::Array(paths));
         for (section, (name, entries)) in table.sections.iter().enumerate() {
-            if shared[section].is_none() {
-                header(&mut text, &format!("[experiment.{name}]"));
-                lines(&mut text, entries);
+            match shared[section] {
+                Some(_) => {}
+                None if *name == "measure" => {
+                    later_section(&mut text, &format!("[experiment.{name}]"), entries);
+                }
+                None => {
+                    header(&mut text, &format!("[experiment.{name}]"));
+                    lines(&mut text, entries);
+                }
             }
         }
     }
@@ -88,6 +101,7 @@ pub(super) fn experiment_table(experiment: &Experiment) -> ExperimentTable {
         ("data", data(&experiment.data)),
         ("train", train(&experiment.train)),
         ("minima", minima(&experiment.minima)),
+        ("measure", measure(&experiment.measure)),
     ];
     ExperimentTable { own, sections }
 }
@@ -322,6 +336,17 @@ fn minima(minima: &Minima) -> Entries {
     ]
 }
 
+fn measure(measure: &Measure) -> Entries {
+    let mut entries = vec![
+        ("curve", Value::Boolean(measure.curve)),
+        ("symmetry", Value::Boolean(measure.symmetry)),
+        ("geometry", Value::Boolean(measure.geometry)),
+        ("ntk", Value::Boolean(measure.ntk)),
+    ];
+    entries.extend(measure.every.map(|every| ("every", long(every))));
+    entries
+}
+
 fn init(init: &Init) -> Value {
     let mut entries = match &init.scheme {
         Scheme::File(file) => {
@@ -423,6 +448,16 @@ fn table(entries: Entries) -> Value {
 
 fn header(text: &mut String, header: &str) {
     let _ = writeln!(text, "\n{header}");
+}
+
+/// A table that came later: not there at all where each of its keys has its default.
+fn later_section(text: &mut String, name: &str, entries: &Entries) {
+    let mut own = String::new();
+    lines(&mut own, entries);
+    if !own.is_empty() {
+        header(text, name);
+        text.push_str(&own);
+    }
 }
 
 fn lines(text: &mut String, entries: &Entries) {

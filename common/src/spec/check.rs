@@ -7,6 +7,7 @@ use super::diagnostic::{Diagnostics, Span};
 use super::model::*;
 use super::walk::Cell;
 use crate::init::{Bias, Scheme};
+use crate::measure::{self, TooMuch};
 use crate::{limits, plan};
 
 /// Looks at one experiment.
@@ -22,6 +23,7 @@ pub(super) fn experiment(experiment: &Experiment, cell: &Cell, out: &mut Diagnos
     rows(experiment, cell, out);
     start(experiment, cell, out);
     minima(experiment, cell, out);
+    measure(experiment, cell, out);
     replication(experiment, cell, out);
     variation(experiment, cell, out);
     suspicious(experiment, cell, out);
@@ -217,6 +219,57 @@ fn minima(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
             experiment.minima.level.name()
         );
         out.error(cell.place("minima.level"), title, label);
+    }
+}
+
+/// Whether what is measured fits an outcome and can be had.
+fn measure(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
+    let Experiment { network, measure, train, .. } = experiment;
+    if measure.every.is_some() && !(measure.curve || measure.symmetry || measure.ntk) {
+        let label = "`geometry` is measured at the start and at the end; add `curve = true`";
+        out.error(cell.place("measure.every"), "`every` is for `curve`, `symmetry` and `ntk`", label);
+        return;
+    }
+    let layers = match network {
+        Network::Mlp(mlp) => &mlp.layers[..],
+        Network::ReluSum(_) => &[],
+    };
+    let unknown = match network {
+        Network::ReluSum(_) if measure.symmetry => Some(("symmetry", "a sum of relus")),
+        Network::ReluSum(_) if measure.geometry => Some(("geometry", "a sum of relus")),
+        _ if measure.ntk && train.loss == Loss::Population => {
+            Some(("ntk", "a population, which has no rows"))
+        }
+        _ => None,
+    };
+    if let Some((name, of)) = unknown {
+        let title = format!("`{name}` cannot be measured of {of}");
+        out.error(cell.place(&format!("measure.{name}")), title, "leave it out");
+        return;
+    }
+    let work = |triple: &[u32]| {
+        let numbers = u64::from(triple[0]) + 1 + u64::from(triple[2]);
+        u64::from(triple[1]).pow(2).saturating_mul(numbers)
+    };
+    let most = limits::SYMMETRY_WORK;
+    if let Some(layer) = layers.windows(3).find(|triple| work(triple) > most)
+        && measure.symmetry
+    {
+        let title = format!("a hidden layer of {} units is too large for `symmetry`", layer[1]);
+        let label = format!("units² × numbers of a unit are {}; at most {most} are allowed", work(layer));
+        out.error(cell.place("measure.symmetry"), title, label);
+        return;
+    }
+    // of a user's file the rows, and so the updates of an epoch, are not known yet: the worker looks again
+    let updates = plan::updates(train, plan::training_rows(&experiment.data).unwrap_or(1)).unwrap_or(1);
+    match measure::Plan::new(measure, network).steps(updates) {
+        Err(error @ TooMuch::Every { .. }) => {
+            out.error(cell.place("measure.every"), error.to_string(), "raise it, or leave it out");
+        }
+        Err(error @ TooMuch::Layers { .. }) => {
+            out.error(cell.place("measure"), "`[measure]` asks for too much", error.to_string());
+        }
+        Ok(_) => {}
     }
 }
 

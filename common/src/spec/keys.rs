@@ -9,12 +9,23 @@ pub(super) struct Keys {
 }
 
 /// Tables that an experiment may override.
-pub(super) const SECTIONS: [&str; 4] = ["network", "data", "train", "minima"];
+pub(super) const SECTIONS: [&str; 5] = ["network", "data", "train", "minima", "measure"];
 
 /// Keys of the top level.
 pub(super) const TOP: Keys = Keys {
-    known: &["name", "seed", "precision", "network", "data", "train", "minima", "grid", "experiment"],
-    later: &["measure", "stop_when", "audit", "trainer", "barriers"],
+    known: &[
+        "name",
+        "seed",
+        "precision",
+        "network",
+        "data",
+        "train",
+        "minima",
+        "measure",
+        "grid",
+        "experiment",
+    ],
+    later: &["stop_when", "audit", "trainer", "barriers"],
 };
 
 /// Keys of `[network]`.
@@ -128,6 +139,10 @@ pub(super) const MINIMA: Keys = Keys {
     later: &["tolerance_canonical", "connected"],
 };
 
+/// Keys of `[measure]`.
+pub(super) const MEASURE: Keys =
+    Keys { known: &["curve", "symmetry", "geometry", "ntk", "every"], later: &[] };
+
 /// Keys of `[[experiment]]`.
 pub(super) const EXPERIMENT: Keys = Keys {
     known: &[
@@ -143,8 +158,9 @@ pub(super) const EXPERIMENT: Keys = Keys {
         "data",
         "train",
         "minima",
+        "measure",
     ],
-    later: &["stop_when", "audit", "measure", "trainer"],
+    later: &["stop_when", "audit", "trainer"],
 };
 
 /// Keys of `init = { … }`.
@@ -206,11 +222,12 @@ pub(super) fn rivals(section: &str, key: &str) -> &'static [&'static str] {
 
 /// The table in which `key` is legal, if it was written in the wrong one.
 pub(super) fn home(key: &str) -> Option<&'static str> {
-    let homes: [(&Keys, &str); 9] = [
+    let homes: [(&Keys, &str); 10] = [
         (&TOP, "the top of the file"),
         (&NETWORK, "`[network]`"),
         (&TRAIN, "`[train]`"),
         (&MINIMA, "`[minima]`"),
+        (&MEASURE, "`[measure]`"),
         (&EXPERIMENT, "an `[[experiment]]`"),
         (&DATA, "`[data]`"),
         (&STOP, "`stop = { … }`"),

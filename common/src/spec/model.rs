@@ -41,6 +41,8 @@ pub struct Experiment {
     pub train: Train,
     /// Polish and verdict.
     pub minima: Minima,
+    /// What is recorded besides the end.
+    pub measure: Measure,
     /// Where training starts.
     pub init: Init,
     /// How many trials, at least 1.
@@ -563,6 +565,21 @@ pub struct Minima {
     pub same_at: f64,
     /// `spread` if the agreement's interval lies below this.
     pub spread_at: f64,
+}
+
+/// What is recorded of a trial besides its end (`docs/measures.md`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Measure {
+    /// The training loss on the way.
+    pub curve: bool,
+    /// How far apart the units of each hidden layer are, on the way.
+    pub symmetry: bool,
+    /// How far apart the layers keep the rows, at the start and at the end.
+    pub geometry: bool,
+    /// The neural tangent kernel, at the start and at the end.
+    pub ntk: bool,
+    /// Updates between two points on the way; `None` for five a decade (ten with `ntk`).
+    pub every: Option<u64>,
 }
 
 /// Whether end points are polished.

@@ -24,6 +24,7 @@ pub(crate) fn outcome(restart: u32) -> Outcome {
         polish: None,
         sketch_raw: [0.0; 16],
         sketch_function: [0.0; 16],
+        measures: Vec::new(),
     }
 }
 

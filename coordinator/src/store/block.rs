@@ -4,6 +4,7 @@
 
 use std::ops::Range;
 
+use prost::Message;
 use seedsweep_common::fingerprint::SKETCH_LENGTH;
 use seedsweep_common::limits;
 use seedsweep_common::outcome::{Outcome, Polish, Provenance};
@@ -17,8 +18,9 @@ use super::frame;
 /// Most bytes that one outcome adds to a block: 42 doubles, the digest, three single bytes and the longest varints
 /// of `steps` and `polish_steps`.
 const ROW_BYTES_MOST: usize = 42 * 8 + 16 + 3 + 10 + 5;
-/// Most bytes of a block apart from its rows and texts: tags and lengths of 25 fields, and the scalars.
-const FIXED_BYTES_MOST: usize = 25 * 5 + 5 + 5 + 5 + 10;
+/// Most bytes of a block apart from its rows, their measures and texts: tags and lengths of 25 fields, the scalars, and
+/// empty measures beside others.
+const FIXED_BYTES_MOST: usize = 25 * 5 + 5 + 5 + 5 + 10 + 15 * 3;
 /// Most outcomes in any block: a reader that looks for one restart need not look further back.
 pub(super) const ROWS_MOST: usize = (limits::BLOCK_BYTES - FIXED_BYTES_MOST) / ROW_BYTES_MOST;
 
@@ -73,19 +75,34 @@ pub(super) struct BrokenBlock(String);
 pub(super) fn cut(outcomes: &[&Outcome], provenance: &Provenance) -> Vec<Range<usize>> {
     let texts = provenance.engine.len() + provenance.build.len() + provenance.worker.len();
     let space = limits::BLOCK_BYTES.saturating_sub(frame::OVERHEAD_BYTES + FIXED_BYTES_MOST + texts);
-    let rows_most = (space / ROW_BYTES_MOST).max(1);
     let mut cuts = Vec::new();
-    let mut start = 0;
-    for end in 1..=outcomes.len() {
-        let goes_on = outcomes
-            .get(end)
-            .is_some_and(|next| outcomes[end - 1].restart.checked_add(1) == Some(next.restart));
-        if !goes_on || end - start == rows_most {
-            cuts.push(start..end);
-            start = end;
+    let (mut start, mut used) = (0, 0);
+    for (row, outcome) in outcomes.iter().enumerate() {
+        let bytes = ROW_BYTES_MOST + measures_bytes(outcome);
+        let goes_on = row > start && outcomes[row - 1].restart.checked_add(1) == Some(outcome.restart);
+        if row > start && !(goes_on && used + bytes <= space) {
+            cuts.push(start..row);
+            (start, used) = (row, 0);
         }
+        used += bytes;
+    }
+    if start < outcomes.len() {
+        cuts.push(start..outcomes.len());
     }
     cuts
+}
+
+/// Bytes that the measures of `outcome` add to a block.
+fn measures_bytes(outcome: &Outcome) -> usize {
+    const TAG_AND_LENGTH: usize = 4;
+    match outcome.measures.is_empty() {
+        true => 0,
+        false => TAG_AND_LENGTH + measures(outcome).encoded_len(),
+    }
+}
+
+fn measures(outcome: &Outcome) -> v1::Measures {
+    v1::Measures { measures: convert::measures(&outcome.measures) }
 }
 
 /// The block of `outcomes`, which are contiguous, ascending and at least one.
@@ -102,6 +119,9 @@ pub(super) fn encode(outcomes: &[&Outcome], provenance: &Provenance) -> OutcomeB
     };
     for outcome in outcomes {
         push(&mut block, outcome);
+    }
+    if outcomes.iter().any(|outcome| !outcome.measures.is_empty()) {
+        block.measures = outcomes.iter().map(|outcome| measures(outcome).encode_to_vec()).collect();
     }
     block
 }
@@ -170,6 +190,9 @@ fn restarts(block: &OutcomeBlock) -> Result<RestartRange, BrokenBlock> {
         ("lambda_max", block.lambda_max.len(), 1),
     ];
     match columns.iter().find(|(_, length, each)| *length != count * each) {
+        None if ![0, count].contains(&block.measures.len()) => {
+            Err(BrokenBlock(format!("{} measures for {count} rows", block.measures.len())))
+        }
         Some((name, length, _)) => {
             Err(BrokenBlock(format!("column `{name}` has {length} entries for {count} rows")))
         }
@@ -230,6 +253,14 @@ fn outcome(block: &OutcomeBlock, row: usize, restart: u32) -> Result<Outcome, Br
         polish,
         sketch_raw: fixed(&block.sketch_raw, row),
         sketch_function: fixed(&block.sketch_function, row),
+        measures: match block.measures.get(row) {
+            Some(bytes) => {
+                let message = v1::Measures::decode(&bytes[..])
+                    .map_err(|_| BrokenBlock(format!("restart {restart}: its measures are no message")))?;
+                convert::read_measures(&message.measures).map_err(unknown)?
+            }
+            None => Vec::new(),
+        },
     })
 }
 

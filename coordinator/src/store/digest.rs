@@ -34,7 +34,8 @@ impl RowsDigest {
 }
 
 /// Digest of a sweep's outcomes: what a stored report was computed from. The same for the same outcomes bit for
-/// bit, whatever their order, the workers that trained them and the blocks that hold them.
+/// bit, whatever their order, the workers that trained them and the blocks that hold them. Without the measures, which no
+/// report reads.
 pub fn outcomes_digest<'a>(rows: impl IntoIterator<Item = (ExperimentIndex, &'a Outcome)>) -> [u8; 32] {
     let mut digest = RowsDigest::default();
     let mut row = Vec::with_capacity(512);
@@ -61,6 +62,7 @@ fn put_outcome(row: &mut Vec<u8>, outcome: &Outcome) {
         polish,
         sketch_raw,
         sketch_function,
+        measures: _,
     } = outcome;
     row.extend_from_slice(&restart.to_le_bytes());
     row.push(v1::StopReason::from(*stop_reason) as u8);

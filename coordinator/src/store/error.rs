@@ -38,7 +38,7 @@ pub enum StoreError {
         reserve_bytes: u64,
     },
     /// Written by another version.
-    #[error("the store `{path}` has format {found}: this version reads format {known}")]
+    #[error("the store `{path}` has format {found}: this version reads formats up to {known}")]
     Format {
         /// The store.
         path: PathBuf,

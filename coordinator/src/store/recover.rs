@@ -223,7 +223,7 @@ fn is_empty_directory(path: &Path) -> bool {
 
 pub(super) fn check_format(directory: &Path, found: Option<u32>) -> Result<(), StoreError> {
     match found {
-        Some(found) if found != FORMAT => {
+        Some(found) if !(1..=FORMAT).contains(&found) => {
             Err(StoreError::Format { path: directory.to_owned(), found, known: FORMAT })
         }
         _ => Ok(()),

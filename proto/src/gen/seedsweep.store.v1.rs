@@ -98,6 +98,9 @@ pub struct OutcomeBlock {
     pub attempt: u32,
     #[prost(uint64, tag = "25")]
     pub duration_ms: u64,
+    /// One encoded seedsweep.v1.Measures per outcome; no entry at all where none of them has any. Since format 2.
+    #[prost(bytes = "vec", repeated, tag = "26")]
+    pub measures: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 /// Key `f` + sweep id + experiment + restart + sequence: a trial for which every attempt failed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -36,6 +36,36 @@ pub struct Outcome {
     pub sketch_raw: ::prost::alloc::vec::Vec<f64>,
     #[prost(double, repeated, tag = "12")]
     pub sketch_function: ::prost::alloc::vec::Vec<f64>,
+    /// What `\[measure\]` asked for: at most 3,072 bytes in all, each quantity of a layer once.
+    #[prost(message, repeated, tag = "13")]
+    pub measures: ::prost::alloc::vec::Vec<Measured>,
+}
+/// Series that were measured at the same steps.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Measured {
+    /// Updates that had been made: 1 to 256 numbers, ascending, at most 10^9.
+    #[prost(uint64, repeated, tag = "1")]
+    pub steps: ::prost::alloc::vec::Vec<u64>,
+    #[prost(message, repeated, tag = "2")]
+    pub series: ::prost::alloc::vec::Vec<Series>,
+}
+/// One quantity at the steps of its `Measured`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Series {
+    #[prost(enumeration = "Quantity", tag = "1")]
+    pub quantity: i32,
+    /// 0 for the inputs and for quantities of the whole network, 1 for the first hidden layer, below 16.
+    #[prost(uint32, tag = "2")]
+    pub layer: u32,
+    /// One for each step; NaN where it is not defined.
+    #[prost(double, repeated, tag = "3")]
+    pub values: ::prost::alloc::vec::Vec<f64>,
+}
+/// The measures of one outcome, as the store keeps them.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Measures {
+    #[prost(message, repeated, tag = "1")]
+    pub measures: ::prost::alloc::vec::Vec<Measured>,
 }
 /// What the polish made of a trained point.
 #[derive(Clone, Copy, PartialEq, ::prost::Message)]
@@ -149,6 +179,73 @@ impl Certificate {
             "CERTIFICATE_SADDLE" => Some(Self::Saddle),
             "CERTIFICATE_KINK" => Some(Self::Kink),
             "CERTIFICATE_NOT_CONVERGED" => Some(Self::NotConverged),
+            _ => None,
+        }
+    }
+}
+/// What a series measures (docs/measures.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Quantity {
+    Unspecified = 0,
+    /// Loss on all training rows, as `loss_train`.
+    Curve = 1,
+    /// Units of a hidden layer that differ in any bit, and by more than a millionth.
+    UnitsByBits = 2,
+    Units = 3,
+    /// Largest distance between two units of a hidden layer.
+    UnitDifference = 4,
+    /// exp of the entropy of the units' normalised singular values.
+    EffectiveRank = 5,
+    /// Angles in radians and distances between the values of two rows at a layer, their lengths and numerical rank.
+    AngleMin = 6,
+    AngleMedian = 7,
+    DistanceMin = 8,
+    NormMedian = 9,
+    Rank = 10,
+    /// Smallest eigenvalue of the Gram matrix of the neural tangent kernel.
+    LambdaMin = 11,
+    /// The eigenvalue that the late part of the curve decays with.
+    LateRate = 12,
+}
+impl Quantity {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "QUANTITY_UNSPECIFIED",
+            Self::Curve => "QUANTITY_CURVE",
+            Self::UnitsByBits => "QUANTITY_UNITS_BY_BITS",
+            Self::Units => "QUANTITY_UNITS",
+            Self::UnitDifference => "QUANTITY_UNIT_DIFFERENCE",
+            Self::EffectiveRank => "QUANTITY_EFFECTIVE_RANK",
+            Self::AngleMin => "QUANTITY_ANGLE_MIN",
+            Self::AngleMedian => "QUANTITY_ANGLE_MEDIAN",
+            Self::DistanceMin => "QUANTITY_DISTANCE_MIN",
+            Self::NormMedian => "QUANTITY_NORM_MEDIAN",
+            Self::Rank => "QUANTITY_RANK",
+            Self::LambdaMin => "QUANTITY_LAMBDA_MIN",
+            Self::LateRate => "QUANTITY_LATE_RATE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "QUANTITY_UNSPECIFIED" => Some(Self::Unspecified),
+            "QUANTITY_CURVE" => Some(Self::Curve),
+            "QUANTITY_UNITS_BY_BITS" => Some(Self::UnitsByBits),
+            "QUANTITY_UNITS" => Some(Self::Units),
+            "QUANTITY_UNIT_DIFFERENCE" => Some(Self::UnitDifference),
+            "QUANTITY_EFFECTIVE_RANK" => Some(Self::EffectiveRank),
+            "QUANTITY_ANGLE_MIN" => Some(Self::AngleMin),
+            "QUANTITY_ANGLE_MEDIAN" => Some(Self::AngleMedian),
+            "QUANTITY_DISTANCE_MIN" => Some(Self::DistanceMin),
+            "QUANTITY_NORM_MEDIAN" => Some(Self::NormMedian),
+            "QUANTITY_RANK" => Some(Self::Rank),
+            "QUANTITY_LAMBDA_MIN" => Some(Self::LambdaMin),
+            "QUANTITY_LATE_RATE" => Some(Self::LateRate),
             _ => None,
         }
     }

@@ -9,7 +9,7 @@ const SWEEPS_PER_VALUE: u32 = 60;
 
 /// All eigenvalues of the symmetric `matrix`, ascending; `None` if it holds a NaN or an infinity, or (never seen)
 /// if the iteration does not settle.
-pub(super) fn values(matrix: Array2<f64>) -> Option<Vec<f64>> {
+pub(crate) fn values(matrix: Array2<f64>) -> Option<Vec<f64>> {
     if matrix.iter().any(|x| !x.is_finite()) {
         return None;
     }

@@ -6,7 +6,7 @@
 
 mod certificate;
 mod cholesky;
-mod eigen;
+pub(crate) mod eigen;
 mod flow;
 mod lbfgs;
 mod newton;

@@ -9,6 +9,7 @@ use seedsweep_common::spec::{Batch, Loss, Stop};
 
 use super::pod::Common;
 use super::{Score, Trained, is_right};
+use crate::measure::{Meter, Track};
 use crate::nn::data::Labels;
 use crate::nn::lane::Lane;
 use crate::nn::network::{self, Network};
@@ -47,8 +48,11 @@ pub(super) fn train<V: Lane>(
     if !train.loss.is_finite() {
         stopped.reason = StopReason::Diverged;
     }
-    let theta = descent.unit.get().into_iter().map(V::Elem::to_f64).collect();
-    Ok(Trained { stopped, theta, train, test })
+    let theta = descent.unit.get();
+    let Descent { mut meter, mut track, .. } = descent;
+    meter.record_end(&mut track, stopped.steps, train.loss, &theta);
+    let theta = theta.into_iter().map(V::Elem::to_f64).collect();
+    Ok(Trained { stopped, theta, train, test, track })
 }
 
 /// Euclidean norm of the gradient over all of `rows`.
@@ -76,6 +80,9 @@ struct Descent<'a, V: Lane> {
     /// Updates that the budget allows.
     limit: u64,
     steps: u64,
+    meter: Meter<'a>,
+    /// What was measured so far.
+    track: Track,
 }
 
 impl<'a, V: Lane> Descent<'a, V> {
@@ -91,6 +98,8 @@ impl<'a, V: Lane> Descent<'a, V> {
             rates: Rates::new(train.lr, train.schedule, limit),
             limit,
             steps: 0,
+            meter: Meter::new(common.experiment, common.network, limit),
+            track: Track::default(),
             common,
             unit,
         }
@@ -98,6 +107,7 @@ impl<'a, V: Lane> Descent<'a, V> {
 
     /// Trains to the end.
     fn run(&mut self, order: Order) -> Result<Stopped, Cancelled> {
+        self.measure()?;
         let reason = match self.common.train.batch {
             _ if !self.unit.is_finite() => StopReason::Diverged,
             Batch::Full => self.full_batches()?,
@@ -124,10 +134,27 @@ impl<'a, V: Lane> Descent<'a, V> {
             } else {
                 self.step(None)?;
             }
+            self.measure()?;
             if !self.unit.is_finite() {
                 return Ok(StopReason::Diverged);
             }
         }
+    }
+
+    /// Measures where it is, if that is due.
+    fn measure(&mut self) -> Result<(), Cancelled> {
+        if !self.meter.is_due(self.steps) {
+            return Ok(());
+        }
+        let Common { rows, train, cancelled, .. } = *self.common;
+        let loss = match self.meter.wants_loss() {
+            true => self.unit.pass(rows, None, train.l2, Aim::Loss, |_| look(cancelled))?.to_f64(),
+            false => 0.0,
+        };
+        let theta = if self.meter.wants_parameters() { self.unit.get() } else { Vec::new() };
+        self.meter.record(&mut self.track, self.steps, loss, &theta);
+        self.meter.pass();
+        Ok(())
     }
 
     /// Updates on small batches. The rules are looked at after each whole epoch, on all rows.
@@ -141,6 +168,7 @@ impl<'a, V: Lane> Descent<'a, V> {
                     break;
                 }
                 self.step(Some(numbers))?;
+                self.measure()?;
             }
             if !self.unit.is_finite() {
                 return Ok(StopReason::Diverged);

@@ -7,10 +7,11 @@ use std::sync::atomic::AtomicBool;
 
 use seedsweep_common::outcome::StopReason;
 use seedsweep_common::plan;
-use seedsweep_common::spec::{Batch, Loss, Stop, Train};
+use seedsweep_common::spec::{Batch, Experiment, Loss, Stop, Train};
 
 use super::descent::{Cancelled, Stopped, look};
 use super::{Score, Trained, is_right};
+use crate::measure::{Meter, Track};
 use crate::nn::any_pod::AnyPod;
 use crate::nn::data::Labels;
 use crate::nn::lane::{Lane, Lanes, elements};
@@ -31,6 +32,7 @@ const BLOCK: u64 = 64;
 /// What the trials of a pod have in common.
 pub(super) struct Common<'a, S> {
     pub(super) network: &'a Network,
+    pub(super) experiment: &'a Experiment,
     pub(super) train: &'a Train,
     /// All rows to train on.
     pub(super) rows: network::Batch<'a, S>,
@@ -55,7 +57,9 @@ pub(super) fn train<V: Lane>(
     starts: &[Vec<V::Elem>],
     orders: Orders,
 ) -> Result<Vec<Trained>, Cancelled> {
-    let ends = Descents::<V>::new(common, starts).run(orders)?;
+    let mut descents = Descents::<V>::new(common, starts);
+    let ends = descents.run(orders)?;
+    let Descents { mut meter, tracks, .. } = descents;
     let thetas: Vec<&[V::Elem]> = ends.iter().map(|(_, theta)| theta.as_slice()).collect();
     let train = score::<V>(common, common.rows, common.train.l2, &thetas)?;
     let test = match common.test.features.len() {
@@ -63,13 +67,15 @@ pub(super) fn train<V: Lane>(
         _ => Some(score::<V>(common, common.test, 0.0, &thetas)?),
     };
     let mut tests = test.map(Vec::into_iter);
-    let trained = ends.into_iter().zip(train).map(|((mut stopped, theta), train)| {
-        if !train.loss.is_finite() {
-            stopped.reason = StopReason::Diverged;
-        }
-        let test = tests.as_mut().and_then(Iterator::next);
-        Trained { stopped, theta: theta.into_iter().map(Scalar::to_f64).collect(), train, test }
-    });
+    let trained =
+        ends.into_iter().zip(train).zip(tracks).map(|(((mut stopped, theta), train), mut track)| {
+            if !train.loss.is_finite() {
+                stopped.reason = StopReason::Diverged;
+            }
+            let test = tests.as_mut().and_then(Iterator::next);
+            meter.record_end(&mut track, stopped.steps, train.loss, &theta);
+            Trained { stopped, theta: theta.into_iter().map(Scalar::to_f64).collect(), train, test, track }
+        });
     Ok(trained.collect())
 }
 
@@ -104,6 +110,9 @@ struct Descents<'a, V: Lane> {
     steps: u64,
     /// For each trial where it ended, once it has.
     ends: Vec<Option<End<V::Elem>>>,
+    meter: Meter<'a>,
+    /// For each trial what was measured so far.
+    tracks: Vec<Track>,
 }
 
 impl<'a, V: Lane> Descents<'a, V> {
@@ -121,19 +130,22 @@ impl<'a, V: Lane> Descents<'a, V> {
             limit,
             steps: 0,
             ends: vec![None; starts.len()],
+            meter: Meter::new(common.experiment, common.network, limit),
+            tracks: vec![Track::default(); starts.len()],
             common,
             pod,
         }
     }
 
     /// Trains every lane to its end.
-    fn run(mut self, orders: Orders) -> Result<Vec<End<V::Elem>>, Cancelled> {
+    fn run(&mut self, orders: Orders) -> Result<Vec<End<V::Elem>>, Cancelled> {
+        self.measure()?;
         self.end_diverged();
         match self.common.train.batch {
             Batch::Full => self.full_batches()?,
             Batch::Size(size) => self.small_batches(size as usize, orders)?,
         }
-        Ok(self.ends.into_iter().flatten().collect())
+        Ok(std::mem::take(&mut self.ends).into_iter().flatten().collect())
     }
 
     fn full_batches(&mut self) -> Result<(), Cancelled> {
@@ -147,6 +159,7 @@ impl<'a, V: Lane> Descents<'a, V> {
             }
             if self.is_running() {
                 self.update();
+                self.measure()?;
                 self.end_diverged();
             }
         }
@@ -158,7 +171,8 @@ impl<'a, V: Lane> Descents<'a, V> {
     fn unwatched_full_batches(&mut self) -> Result<(), Cancelled> {
         while self.is_running() && self.steps < self.limit {
             look(self.common.cancelled)?;
-            let count = BLOCK.min(self.limit - self.steps);
+            let to_next_measure = self.meter.next_due().map_or(u64::MAX, |due| due - self.steps);
+            let count = BLOCK.min(self.limit - self.steps).min(to_next_measure);
             let before = (self.pod.update_parts().0.to_vec(), self.optimizer.clone(), self.rates.clone());
             if !self.update_at_once(Pick::All, count) {
                 break;
@@ -169,8 +183,11 @@ impl<'a, V: Lane> Descents<'a, V> {
                 (self.optimizer, self.rates) = (before.1, before.2);
                 for _ in 0..count {
                     self.update_at_once(Pick::All, 1);
+                    self.measure()?;
                     self.end_diverged();
                 }
+            } else {
+                self.measure()?;
             }
         }
         Ok(())
@@ -220,10 +237,31 @@ impl<'a, V: Lane> Descents<'a, V> {
     fn step_on(&mut self, pick: Pick<'_>) -> Result<(), Cancelled> {
         let cancelled = self.common.cancelled;
         if self.update_at_once(pick, 1) {
-            return look(cancelled);
+            look(cancelled)?;
+            return self.measure();
         }
         self.pod.pass(pick, GRADIENT, |_, _| look(cancelled))?;
         self.update();
+        self.measure()
+    }
+
+    /// Measures where the running trials are, if that is due.
+    fn measure(&mut self) -> Result<(), Cancelled> {
+        if !self.meter.is_due(self.steps) {
+            return Ok(());
+        }
+        let cancelled = self.common.cancelled;
+        let losses = match self.meter.wants_loss() {
+            true => self.pod.pass(Pick::All, LOSS, |_, _| look(cancelled))?,
+            false => V::ZERO,
+        };
+        let losses = elements(std::slice::from_ref(&losses));
+        let running = self.ends.iter().zip(&mut self.tracks).enumerate();
+        for (lane, (_, track)) in running.filter(|(_, (end, _))| end.is_none()) {
+            let theta = if self.meter.wants_parameters() { self.pod.get(lane) } else { Vec::new() };
+            self.meter.record(track, self.steps, losses[lane].to_f64(), &theta);
+        }
+        self.meter.pass();
         Ok(())
     }
 

@@ -1,4 +1,5 @@
 mod curves;
+mod measures;
 mod sums;
 
 use std::collections::BTreeSet;
@@ -7,8 +8,8 @@ use ndarray::Array2;
 use seedsweep_common::id::Name;
 use seedsweep_common::init::{Bias, Init};
 use seedsweep_common::spec::{
-    self, Activation, Budget, Data, Level, LrShape, Minima, Optimizer, Schedule, Stop, Tolerances, Train,
-    VarySet, XorEncoding,
+    self, Activation, Budget, Data, Level, LrShape, Measure, Minima, Optimizer, Schedule, Stop, Tolerances,
+    Train, VarySet, XorEncoding,
 };
 
 use super::*;
@@ -57,6 +58,7 @@ pub(super) fn demo() -> Experiment {
             same_at: 0.8,
             spread_at: 0.5,
         },
+        measure: Measure::default(),
         init: Init { scheme: Scheme::XavierUniform { gain: 1.0 }, bias: Bias::Zeros, perturb: 0.0 },
         restarts: 1_000,
         starts: None,

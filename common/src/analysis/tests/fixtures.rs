@@ -41,6 +41,7 @@ pub(crate) fn experiment(name: &str, vary: VarySet, starts: Option<u32>, restart
             same_at: 0.8,
             spread_at: 0.5,
         },
+        measure: Measure::default(),
         init: Init { scheme: Scheme::XavierUniform { gain: 1.0 }, bias: Bias::Zeros, perturb: 0.0 },
         restarts,
         starts,
@@ -96,6 +97,7 @@ pub(crate) fn outcome(restart: u32, at: f64) -> Outcome {
         }),
         sketch_raw: [at; SKETCH_LENGTH],
         sketch_function: [at; SKETCH_LENGTH],
+        measures: Vec::new(),
     }
 }
 

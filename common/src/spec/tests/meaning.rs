@@ -156,11 +156,16 @@ fn keys_that_came_later_are_not_written_at_their_defaults() {
         ("weight_decay", "train.weight_decay=0"),
         ("schedule", "train.schedule={ kind = \"constant\", warmup = 0 }"),
         ("shuffle", "train.shuffle=true"),
+        ("measure", "measure.curve=false"),
+        ("measure", "experiment.random.measure.ntk=false"),
     ];
     for (key, set) in later {
         assert!(!canonical.contains(key), "{key}: {canonical}");
         assert_eq!(spec_with(&text, &[set]).id(), plain.id(), "{set}");
     }
+    // a table that came later is there with what differs only
+    let measured = spec_with(&text, &["measure.symmetry=true", "measure.every=5"]).canonical();
+    assert!(measured.contains("[measure]\nsymmetry = true\nevery = 5\n"), "{measured}");
     // but they can be a parameter of the report, and a decay of 0 is not `adamw`'s default
     let sets = ["grid.train.weight_decay=[0.0, 0.1]", "train.optimizer=adamw"];
     let spec = spec_with(&text, &sets);
@@ -304,12 +309,8 @@ fn signs_make_a_start_random_whatever_its_scheme() {
 
 #[test]
 fn whatever_a_later_version_will_know_is_refused_by_name() {
-    let keys = [
-        ("minima", "tolerance_canonical=1e-5"),
-        ("minima", "connected=true"),
-        ("measure", "symmetry=true"),
-        ("minima", "level=connected"),
-    ];
+    let keys =
+        [("minima", "tolerance_canonical=1e-5"), ("minima", "connected=true"), ("minima", "level=connected")];
     let top = ["audit=0.02", "stop_when={ n = 3 }", "trainer=\"python\""].map(str::to_owned);
     let datasets = keys::LATER_DATASETS.iter().map(|name| format!("data.dataset={name}"));
     let nested = keys.iter().map(|(table, set)| format!("{table}.{set}"));

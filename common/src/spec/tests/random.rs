@@ -190,6 +190,12 @@ fn minima(rng: &mut ChaCha8Rng, network: &Network, vary: VarySet) -> Minima {
     }
 }
 
+fn measure(rng: &mut ChaCha8Rng) -> Measure {
+    let [curve, symmetry, geometry, ntk] = std::array::from_fn(|_| rng.random_bool(0.3));
+    let every = maybe(rng, 500_000_000).filter(|_| curve || symmetry || ntk);
+    Measure { curve, symmetry, geometry, ntk, every }
+}
+
 fn init(rng: &mut ChaCha8Rng) -> Init {
     let kaiming = Kaiming {
         mode: pick(rng, &[FanMode::FanIn, FanMode::FanOut]),
@@ -269,6 +275,8 @@ fn experiment(rng: &mut ChaCha8Rng, index: usize, base: Option<&Experiment>) -> 
         .map(|base| base.minima.clone())
         .filter(|m| !vary.data || m.level == Level::Function)
         .unwrap_or(minima);
+    let other = measure(rng);
+    let measure = base.filter(|_| rng.random_bool(0.7)).map_or(other, |base| base.measure);
     let name = Name::new(&format!("e-{index}.x")).unwrap();
     let parameters = Vec::new();
     let mut experiment = Experiment {
@@ -277,6 +285,7 @@ fn experiment(rng: &mut ChaCha8Rng, index: usize, base: Option<&Experiment>) -> 
         data,
         train,
         minima,
+        measure,
         init,
         restarts,
         starts,
@@ -297,6 +306,7 @@ fn experiment(rng: &mut ChaCha8Rng, index: usize, base: Option<&Experiment>) -> 
         "init.bias",
         "train.stop",
         "data.target",
+        "measure.symmetry",
         "restarts",
         "vary",
     ];

@@ -14,7 +14,7 @@ pub(in crate::spec) struct Cell {
     pub(super) name: Option<Name>,
     /// Where the name is written.
     pub(super) name_at: Span,
-    /// Keys of the experiment; `network`, `data`, `train` and `minima` are complete tables.
+    /// Keys of the experiment; `network`, `data`, `train`, `minima` and `measure` are complete tables.
     pub(super) table: Table,
     /// Paths of the report's `parameters` and where each is written.
     pub(super) parameters: Vec<(String, Span)>,
@@ -136,7 +136,9 @@ fn as_section(entry: &Entry) -> Entry {
 /// The paths listed in `parameters`; without the key, all keys of the overriding tables.
 fn parameters(own: &Table, out: &mut Diagnostics<'_>) -> Vec<(String, Span)> {
     let Some(entry) = own.get("parameters") else {
-        let sections = own.entries().iter().filter(|entry| keys::SECTIONS.contains(&&*entry.key));
+        // what is measured changes no result
+        let is_part = |entry: &&Entry| keys::SECTIONS.contains(&&*entry.key) && &*entry.key != "measure";
+        let sections = own.entries().iter().filter(is_part);
         let keys = |section: &Entry| -> Vec<(String, Span)> {
             let Value::Table(table) = &section.node.value else { return Vec::new() };
             let path = |entry: &Entry| (format!("{}.{}", section.key, entry.key), entry.key_at);

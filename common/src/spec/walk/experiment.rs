@@ -2,12 +2,12 @@
 
 use super::cell::Cell;
 use super::reader::{self, Mode, Reader, as_table, report_wrong, wrong_type};
-use super::{data, init, minima, network, train};
+use super::{data, init, measure, minima, network, train};
 use crate::limits;
 use crate::spec::canonical;
 use crate::spec::diagnostic::{Diagnostics, Span, shown};
 use crate::spec::document::{Table, Value};
-use crate::spec::model::{Experiment, Parameter, VarySet};
+use crate::spec::model::{Experiment, Measure, Parameter, VarySet};
 
 /// Reads `cell`; `None` if anything in it is wrong.
 pub(super) fn read(cell: &Cell, out: &mut Diagnostics<'_>) -> Option<Experiment> {
@@ -17,6 +17,10 @@ pub(super) fn read(cell: &Cell, out: &mut Diagnostics<'_>) -> Option<Experiment>
     let minima = match cell.table.get("minima") {
         Some(_) => section(cell, "minima", out, minima::read),
         None => minima::read(&Table::default(), cell.name_at, Mode::Whole, out),
+    };
+    let measure = match cell.table.get("measure") {
+        Some(_) => section(cell, "measure", out, measure::read),
+        None => Some(Measure::default()),
     };
     let mut reader = Reader::new("an `[[experiment]]`", &cell.table, cell.name_at, Mode::Whole, out);
     let most = u32::try_from(limits::TRIALS_PER_SWEEP).unwrap_or(u32::MAX);
@@ -36,6 +40,7 @@ pub(super) fn read(cell: &Cell, out: &mut Diagnostics<'_>) -> Option<Experiment>
         data: data?,
         train: train?,
         minima: minima?,
+        measure: measure?,
         init: init?,
         restarts: restarts?,
         starts: starts?,

@@ -161,6 +161,7 @@ fn keys_of(section: &str) -> &'static Keys {
         "network" => &keys::NETWORK,
         "data" => &keys::DATA,
         "train" => &keys::TRAIN,
+        "measure" => &keys::MEASURE,
         _ => &keys::EXPERIMENT_MINIMA,
     }
 }

@@ -6,6 +6,7 @@ mod data;
 mod experiment;
 mod grid;
 mod init;
+mod measure;
 mod minima;
 mod network;
 mod reader;
@@ -54,7 +55,7 @@ fn sections_as_written(document: &Table, out: &mut Diagnostics<'_>) {
         if let Some(entry) = document.get(section) {
             let Some(table) = reader::as_table(entry, out) else { continue };
             section_of(section, table, entry.key_at, out);
-        } else if document.get("experiment").is_none() && section != "minima" {
+        } else if document.get("experiment").is_none() && !["minima", "measure"].contains(&section) {
             experiment::missing_section(section, out);
         }
     }
@@ -67,6 +68,7 @@ fn section_of(section: &str, table: &Table, at: Span, out: &mut Diagnostics<'_>)
         "network" => drop(network::read(table, at, mode, out)),
         "data" => drop(data::read(table, at, mode, out)),
         "train" => drop(train::read(table, at, mode, out)),
+        "measure" => drop(measure::read(table, at, mode, out)),
         _ => drop(minima::read(table, at, mode, out)),
     }
 }

@@ -48,7 +48,7 @@ fn inconsistent_blocks_are_refused() {
     let rows = [outcome(1, 0, 5), outcome(1, 0, 6)];
     let whole = block::encode(&rows.each_ref(), &provenance());
     assert!(block::decode(&whole).is_ok());
-    let edits: [fn(&mut OutcomeBlock); 7] = [
+    let edits: [fn(&mut OutcomeBlock); 10] = [
         |block| block.count = 3,
         |block| block.count = 0,
         |block| block.first_restart = u32::MAX,
@@ -58,6 +58,9 @@ fn inconsistent_blocks_are_refused() {
             block.digest.pop();
         },
         |block| block.sketch_raw.push(0.0),
+        |block| block.measures = vec![Vec::new()],
+        |block| block.measures = vec![Vec::new(); 3],
+        |block| block.measures = vec![vec![7]; 2],
     ];
     for (number, edit) in edits.iter().enumerate() {
         let mut broken = whole.clone();

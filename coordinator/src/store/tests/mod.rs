@@ -17,6 +17,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use seedsweep_common::digest::Digest;
 use seedsweep_common::id::{ExperimentIndex, SweepId};
+use seedsweep_common::measure::{Measured, Quantity, Series};
 use seedsweep_common::outcome::{Certificate, Outcome, Polish, Provenance, StopReason};
 
 use super::{Record, Recovered, Store};
@@ -58,6 +59,16 @@ fn any_f64(rng: &mut ChaCha8Rng) -> f64 {
     }
 }
 
+/// Measures with any bits that fit an outcome.
+fn measures(rng: &mut ChaCha8Rng) -> Vec<Measured> {
+    let steps: Vec<u64> = (0..rng.random_range(1..28)).map(|point| point * 33_333_333).collect();
+    let series = Quantity::ALL[..rng.random_range(1..13)].iter().map(|&quantity| {
+        let values = steps.iter().map(|_| any_f64(rng)).collect();
+        Series { quantity, layer: 7, values }
+    });
+    vec![Measured { series: series.collect(), steps }]
+}
+
 /// An outcome with any bits: a function of `seed`, experiment and restart, as a real one is.
 fn outcome(seed: u64, experiment: u32, restart: u32) -> Outcome {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -86,6 +97,7 @@ fn outcome(seed: u64, experiment: u32, restart: u32) -> Outcome {
         }),
         sketch_raw: std::array::from_fn(|_| any_f64(rng)),
         sketch_function: std::array::from_fn(|_| any_f64(rng)),
+        measures: if rng.random_bool(0.2) { measures(rng) } else { Vec::new() },
     }
 }
 

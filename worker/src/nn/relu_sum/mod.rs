@@ -54,7 +54,7 @@ impl ReluSum {
 
     /// What the sum is multiplied by.
     #[inline(always)]
-    fn scale<V: Number>(&self) -> V {
+    pub(crate) fn scale_of<V: Number>(&self) -> V {
         match self.scale {
             SumScale::One => V::ONE,
             SumScale::InverseSqrtUnits => V::from_f64(1.0 / (self.units as f64).sqrt()),

@@ -37,7 +37,7 @@ impl<V: Number> Job for Rows<'_, V> {
     fn run(self) -> V {
         let Self { sum, theta, features, mut errors, sums, outputs } = self;
         let (weights, signs) = theta.split_at(sum.weight_count());
-        let scale = sum.scale::<V>();
+        let scale = sum.scale_of::<V>();
         for (row, (x, output)) in features.chunks_exact(sum.inputs).zip(outputs).enumerate() {
             pre_activate(weights, x, sums);
             let mut f = V::ZERO;

@@ -262,12 +262,12 @@ fn on_rows(network: &Network, theta: &[f64], features: &[f64], targets: &[f64]) 
         let dot = |w: &[f64]| w.iter().zip(x).map(|(w, x)| w * x).sum::<f64>();
         let sign = |unit: usize| if shape.has_signs { signs[unit] } else { 1.0 };
         let units = || weights.chunks_exact(shape.inputs).map(dot).enumerate();
-        let f = shape.scale::<f64>() * units().map(|(unit, z)| sign(unit) * z.max(0.0)).sum::<f64>();
+        let f = shape.scale_of::<f64>() * units().map(|(unit, z)| sign(unit) * z.max(0.0)).sum::<f64>();
         loss += (f - y) * (f - y) / rows;
         for (unit, _) in units().filter(|(_, z)| *z > 0.0) {
             for (l, x) in x.iter().enumerate() {
                 gradient[unit * shape.inputs + l] +=
-                    2.0 * (f - y) / rows * shape.scale::<f64>() * sign(unit) * x;
+                    2.0 * (f - y) / rows * shape.scale_of::<f64>() * sign(unit) * x;
             }
         }
     }
