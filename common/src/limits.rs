@@ -31,6 +31,8 @@ pub const LAYERS: usize = 16;
 pub const LAYER_WIDTH: u32 = 16_384;
 /// Most units of a network trained on the population loss: all pairs of them are held, for each lane of a pod.
 pub const POPULATION_UNITS: u32 = 512;
+/// Most inputs of one: then a pass, which nothing interrupts, is at most some ten million multiply-adds.
+pub const POPULATION_INPUTS: u32 = 256;
 /// Most parameters of a network, in all layers.
 pub const PARAMETERS: u64 = 50_000_000;
 /// Most parameters for which Hessians are built densely: 500² f64 are 2 MB, and all eigenvalues take a few

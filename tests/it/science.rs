@@ -1,8 +1,33 @@
 //! Numbers that others computed, reproduced by the shipped binary.
 
+mod kolen_pollack;
+mod safran_shamir;
+
 use serde_json::Value;
 
 use crate::support::stdout;
+
+/// Whether tests take the minutes that a published number needs.
+fn is_thorough() -> bool {
+    std::env::var_os("SEEDSWEEP_TEST_THOROUGH").is_some()
+}
+
+/// All outcomes of `spec`, run by itself.
+fn outcomes(spec: &str) -> Vec<Value> {
+    let here = tempfile::tempdir().unwrap();
+    std::fs::write(here.path().join("sweep.toml"), spec).unwrap();
+    stdout(here.path(), &["run", "sweep.toml"]);
+    let rows = stdout(here.path(), &["export", "last", "--format", "jsonl"]);
+    rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect()
+}
+
+/// How many standard errors two shares lie apart, if they are the same (hits and trials of each).
+fn errors_apart(a: (usize, usize), b: (usize, usize)) -> f64 {
+    let (n, m) = (a.1 as f64, b.1 as f64);
+    let both = (a.0 + b.0) as f64 / (n + m);
+    let apart = a.0 as f64 / n - b.0 as f64 / m;
+    apart.abs() / (both * (1.0 - both) * (1.0 / n + 1.0 / m)).sqrt()
+}
 
 /// MOONS: 64 points without noise, 2-4-1 tanh, mse + 1e-3 ‖θ‖², SGD batch 4, lr 0.05, 200 epochs, Xavier-uniform starts.
 const MOONS: &str = r#"

@@ -44,6 +44,8 @@ const AUTO_POLISH_WORK: u64 = 200_000;
 
 /// Parameters hashed at once.
 const DIGEST_VALUES: usize = 4_096;
+/// Most trials that a lane takes one after the other: enough for the wait for the last ones to be short beside them.
+const TRIALS_PER_LANE: u32 = 16;
 
 /// An experiment with its data built, shared by all slots.
 #[derive(Debug)]
@@ -189,7 +191,7 @@ impl Prepared {
     }
 
     /// Trains restart `restart`: start, training, polish, certificate, fingerprint. `cancelled` is looked at after
-    /// each piece of at most some ten million multiplications, so that an answer comes within a second.
+    /// each piece of at most some hundred million multiplications, so that an answer comes within a second.
     pub fn train(&self, restart: u32, cancelled: &AtomicBool) -> Result<Outcome, TrainError> {
         Ok(self.replay(restart, cancelled)?.outcome)
     }
@@ -218,11 +220,11 @@ impl Prepared {
     /// What shares a register where `trials` restarts train together.
     pub fn axis(&self, trials: u32) -> Axis {
         let lanes = self.lane_count();
-        let can_share = lanes > 1 && trials <= lanes && !plan::data_matters(&self.experiment);
+        let can_share = lanes > 1 && !plan::data_matters(&self.experiment);
         match self.forced_axis {
             _ if !can_share => Axis::Unit,
             Some(axis) => axis,
-            None => axis::choose(&self.network, trials, lanes),
+            None => axis::choose(&self.network, trials.min(lanes), lanes),
         }
     }
 
@@ -255,11 +257,22 @@ impl Prepared {
         slot.bytes(self.precision, self.lanes.level()) as u64
     }
 
+    /// How many trials a pod takes at most.
+    fn pod_size(&self) -> u32 {
+        match self.pod_width() {
+            1 => 1,
+            width if pod::refills(&self.experiment, self.dataset.train.features.nrows()) => {
+                width * TRIALS_PER_LANE
+            }
+            width => width,
+        }
+    }
+
     /// `restarts` in pods, ascending.
     pub fn pods(&self, restarts: RestartRange) -> impl Iterator<Item = RestartRange> + use<> {
-        let (width, end) = (self.pod_width(), restarts.end());
-        let starts = restarts.iter().step_by(width as usize);
-        starts.filter_map(move |start| RestartRange::new(start, end.min(start.saturating_add(width))))
+        let (size, end) = (self.pod_size(), restarts.end());
+        let starts = restarts.iter().step_by(size as usize);
+        starts.filter_map(move |start| RestartRange::new(start, end.min(start.saturating_add(size))))
     }
 
     /// Trains `restarts`, at most a pod of them, side by side and hands each outcome to `emit` as
@@ -281,7 +294,7 @@ impl Prepared {
         restarts: RestartRange,
         cancelled: &AtomicBool,
     ) -> Result<Descended, TrainError> {
-        if self.axis(restarts.count()) == Axis::Unit {
+        if self.axis(restarts.count()) == Axis::Unit || restarts.count() > self.pod_size() {
             let alone = restarts.iter().map(|restart| {
                 let own_data = self.own_data(restart)?;
                 let trained = self.descend_on(own_data.as_ref(), restart, cancelled)?;
@@ -359,7 +372,7 @@ impl Prepared {
 
     /// As [`Prepared::descend`], for a pod: side by side where that pays, else one after the other.
     fn descend_all(&self, pod: RestartRange, cancelled: &AtomicBool) -> Result<Vec<Trained>, Cancelled> {
-        if self.axis(pod.count()) == Axis::Unit {
+        if self.axis(pod.count()) == Axis::Unit || pod.count() > self.pod_size() {
             return pod.iter().map(|restart| self.descend(&self.rounded, restart, cancelled)).collect();
         }
         match &self.rounded {
@@ -378,8 +391,9 @@ impl Prepared {
         let common = self.common(rows, cancelled);
         let starts: Vec<Vec<S>> = restarts.iter().map(|restart| self.start_of(restart)).collect();
         let order = |restart| self.order(rows.count, plan::streams(&self.experiment, restart).order);
+        let own = |trial: usize| order(restarts.start() + trial as u32);
         let orders = match plan::order_matters(&self.experiment) {
-            true => pod::Orders::Own(restarts.iter().map(order).collect()),
+            true => pod::Orders::Own(&own),
             false => pod::Orders::Same(Box::new(order(restarts.start()))),
         };
         match self.lanes.level() {

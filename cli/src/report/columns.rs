@@ -197,9 +197,9 @@ pub(crate) const CENSUS_HEADS: [&str; 6] =
 pub(crate) fn census_cells(level: &LevelReport) -> Option<Vec<String>> {
     let (coverage, chao1) = (level.coverage?, level.chao1?);
     let [low, high] = chao1.ci95.map(|end| end.0);
-    // basins are whole: outwards
+    // basins are whole: outwards, but for a hair
     let interval = if high.is_finite() {
-        format!("{:.0} to {:.0}", low.floor(), high.ceil())
+        format!("{:.0} to {:.0}", low.floor(), (high - 0.05).ceil())
     } else {
         "no upper end".to_owned()
     };
@@ -368,26 +368,16 @@ pub(crate) fn p_value(p: f64) -> String {
     if p < 1e-4 { "<0.0001".to_owned() } else { significant(p) }
 }
 
-/// The title of a table of [`variance_cells`].
-pub(crate) const VARIANCE_TITLE: &str = "variance by source (0 where the estimate is negative, which stands beside it); p: of starts that do not matter";
-
 fn variances(report: &Report) -> Columns {
-    let quantities = |experiment: &ExperimentReport| {
-        [
-            ("training loss", Some(experiment.loss.train.clone())),
-            ("test accuracy", experiment.accuracy.test.clone()),
-        ]
+    let row = |experiment: &ExperimentReport| {
+        let cells = variance_cells(experiment.loss.train.variance.as_ref()?);
+        Some([vec![experiment.name.clone()], cells].concat())
     };
-    let rows = report.experiments.iter().flat_map(|experiment| {
-        quantities(experiment).into_iter().filter_map(|(quantity, summary)| {
-            let cells = variance_cells(&summary?.variance?);
-            Some([vec![experiment.name.clone(), quantity.to_owned()], cells].concat())
-        })
-    });
     Columns {
-        title: VARIANCE_TITLE,
-        heads: [vec!["experiment", "quantity"], VARIANCE_HEADS.to_vec()].concat(),
-        rows: rows.collect(),
+        title: "variance of the training loss by source (0 where the estimate is negative, which stands beside it); p: of \
+                starts that do not matter",
+        heads: [vec!["experiment"], VARIANCE_HEADS.to_vec()].concat(),
+        rows: report.experiments.iter().filter_map(row).collect(),
     }
 }
 

@@ -124,7 +124,8 @@ fn variances(report: &StatsReport) -> Columns {
         Some([vec![experiment.name.clone()], columns::variance_cells(split)].concat())
     });
     Columns {
-        title: columns::VARIANCE_TITLE,
+        title: "variance by source (0 where the estimate is negative, which stands beside it); p: of starts that do not \
+                matter",
         heads: [vec!["experiment"], columns::VARIANCE_HEADS.to_vec()].concat(),
         rows: rows.collect(),
     }

@@ -66,12 +66,10 @@ g      1     2 %
 h      1     2 %
 i      1     2 %
 
-census of independent restarts (95 % interval); with > more are needed than were made: too far ahead
-to foretell
-pairs agree   basins seen  basins in all          coverage  unseen  more restarts for 95  for 99 %
-                                                                    %
-29 % (20-40)  9            >= about 12 (9.4 to    92 %      8 %     44                    > 52
-                           32)
+census of independent restarts (95 % interval); more: restarts still needed for that coverage, >
+where they are more than were made, too far ahead to foretell
+pairs agree   basins seen  basins in all          coverage  unseen  more for 95 %  for 99 %
+29 % (20-40)  9            >= about 12 (9 to 32)  92 %      8 %     44             > 52
 
 expected after fewer and more runs
 runs                basins  coverage
@@ -131,8 +129,8 @@ fn outputs_are_told_apart_by_their_function() {
 exit 0
 --- stdout
 21 runs end in 3 basins: two runs agree in 27 % of pairs (95 % CI 22-50 %)
-=> about 100 % of further runs would end in a basin that was seen; a basin with a share of 14 % or
-   more has been seen with 95 % confidence
+=> no basin was seen just once, so further runs are expected to end in these; a basin with a share
+   of 14 % or more has been seen with 95 % confidence
 
 the largest basins
 basin of    runs  share
@@ -141,11 +139,10 @@ run-01.npy  7     33 %
 run-02.npy  6     29 %
 (no basin)  1     5 %
 
-census of independent restarts (95 % interval); with > more are needed than were made: too far ahead
-to foretell
-pairs agree   basins seen  basins in all     coverage  unseen  more restarts for 95 %  for 99 %
-27 % (22-50)  3            >= about 3 (3 to  100 %     0 %     0                       0
-                           3.1)
+census of independent restarts (95 % interval); more: restarts still needed for that coverage, >
+where they are more than were made, too far ahead to foretell
+pairs agree   basins seen  basins in all        coverage  unseen  more for 95 %  for 99 %
+27 % (22-50)  3            >= about 3 (3 to 4)  100 %     0 %     0              0
 
 expected after fewer and more runs
 runs               basins  coverage
@@ -192,7 +189,7 @@ exit 0
 all 20 values as tasks of one method: IQM 0.8510 (95 % CI 0.8090 to 0.8820)
 
 values; IQM: mean of the middle half
-experiment  n   mean    95 % CI           sd       median  IQM     95 % CI
+experiment  n   mean    95 % CI           sd       median  IQM     IQM 95 % CI
 x           10  0.8600  0.7870 to 0.9330  0.1021   0.8900  0.8883  0.7817 to 0.9217
 y           10  0.8160  0.7754 to 0.8566  0.05680  0.8250  0.8250  0.7683 to 0.8583
 
@@ -239,7 +236,7 @@ fn starts_and_orders_split_the_variance() {
 exit 0
 --- stdout
 values; IQM: mean of the middle half
-experiment  n   mean    95 % CI  sd       median  IQM     95 % CI
+experiment  n   mean    95 % CI  sd       median  IQM     IQM 95 % CI
 net         20  0.8956  -        0.03723  0.8985  0.8981  -
 
 scatter that a finite test set explains: of equally good restarts, and of one network on other test
@@ -251,9 +248,10 @@ expected best of k runs
 experiment  k: best
 net         1: 0.8956  5: 0.9396  10: 0.9547
 
-variance by source (0 where the estimate is negative, which stands beside it)
-experiment  design         starts    orders         interaction  of starts  p of starts
-net         crossed 4 x 5  0.001609  0 (-2.599e-5)  0.0001379    92 %       1.810e-7
+variance by source (0 where the estimate is negative, which stands beside it); p: of starts that do
+not matter
+experiment  design         starts    orders         rest       start's share  p
+net         crossed 4 x 5  0.001609  0 (-2.599e-5)  0.0001379  92 %           <0.0001
 --- stderr
 
 "#]]

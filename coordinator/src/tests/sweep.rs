@@ -278,3 +278,45 @@ async fn a_waiting_worker_gets_work_as_soon_as_it_is_there() {
     assert!(begun.elapsed() < Duration::from_secs(5));
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_worker_says_of_its_speed_sizes_its_tasks_and_is_shown() {
+    let store = tempfile::tempdir().unwrap();
+    let server = Server::start(Config::new(store.path().into())).await;
+    let mut users = server.users().await;
+    let sweep_id = submit(&mut users, spec_text("x", 1_000)).await.sweep_id;
+    let mut worker = FakeWorker::join(&server).await;
+    let first = worker.one_task().await;
+    assert_eq!(first.end - first.start, 1, "nobody knows how long a trial takes");
+
+    let guess = v1::SpeedGuess { sweep_id, experiment: 0, us_per_trial: 10_000 };
+    let request = v1::LeaseTasksRequest {
+        worker_id: worker.id,
+        free_slots: 1,
+        guesses: vec![guess],
+        ..Default::default()
+    };
+    let second = worker.calls.lease_tasks(request).await.unwrap().into_inner().tasks.remove(0);
+    assert_eq!(second.end - second.start, 96, "about a second, in whole lanes");
+
+    assert_eq!(sweep(&mut users, "x").await.training_trials_per_slot_s, None);
+    let request = v1::ReportOutcomesRequest {
+        worker_id: worker.id,
+        outcomes: trained(&first).iter().map(Into::into).collect(),
+        task: Some(first),
+        finished: true,
+        duration_ms: 5,
+        training_us: 4_000,
+        polish_us: 1_000,
+        ..Default::default()
+    };
+    worker.calls.report_outcomes(request).await.unwrap();
+    let state = sweep(&mut users, "x").await;
+    assert_eq!(state.training_trials_per_slot_s, Some(250.0));
+    assert_eq!(state.polish_trials_per_slot_s, Some(1_000.0));
+    assert_eq!(state.of_peak, None, "the worker has not measured its peak");
+    let answer = users.get_sweep(v1::GetSweepRequest { selector: "x".into() }).await.unwrap().into_inner();
+    let kind = v1::WorkerKind { lanes: "avx2".into(), axis: String::new(), live: 1, slots: 2 };
+    assert_eq!(answer.workers.unwrap().kinds, [kind]);
+    server.stop().await;
+}

@@ -258,6 +258,24 @@ fn normal_distribution<S: Number>(z: S) -> S {
     half.fma(z.mul(S::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf(), half)
 }
 
+/// φ·z + Φ, gelu's derivative where Φ(z) is `distribution`; φ(z) = exp(−z²/2)/√(2π).
+#[inline(always)]
+fn gelu_slope<S: Number>(z: S, distribution: S) -> S {
+    let t = z.mul(S::from_f64(std::f64::consts::FRAC_1_SQRT_2));
+    let density = S::from_f64(NORMAL_HEIGHT).mul(t.neg().mul(t).exp());
+    z.fma(density, distribution)
+}
+
+/// gelu: [`activate`] and, in `slopes`, the derivative that [`multiply_by_derivative`] has, from one Φ(z).
+#[inline(always)]
+pub(crate) fn activate_gelu<S: Number>(values: &mut [S], slopes: &mut [S]) {
+    for (z, slope) in values.iter_mut().zip(slopes) {
+        let distribution = normal_distribution(*z);
+        *slope = gelu_slope(*z, distribution);
+        *z = z.mul(distribution);
+    }
+}
+
 /// Multiplies each δ by the derivative of the activation, written in its value a: relu 1 if a > 0 else 0,
 /// leaky_relu 1 if a > 0 else 1/100, tanh 1 − a², sigmoid a − a², each rounded once; gelu in its sum z:
 /// Φ(z) + z·exp(−z²/2)/√(2π). `values`, `deltas` and, where [`needs_sums`] says so, `sums` (rows, width).
@@ -271,11 +289,8 @@ pub fn multiply_by_derivative<S: Number>(activation: Activation, values: &[S], s
             }
         }
         Activation::Gelu => {
-            let (root, height) = (S::from_f64(std::f64::consts::FRAC_1_SQRT_2), S::from_f64(NORMAL_HEIGHT));
             for (d, &z) in deltas.iter_mut().zip(sums) {
-                let t = z.mul(root);
-                let density = height.mul(t.neg().mul(t).exp());
-                *d = d.mul(z.fma(density, normal_distribution(z)));
+                *d = d.mul(gelu_slope(z, normal_distribution(z)));
             }
         }
         Activation::Relu => {

@@ -205,7 +205,7 @@ impl Network {
         workspace.load(self, theta);
         for piece in features.chunks(workspace.piece * self.input_width()) {
             if let (Some(sum), Some(buffers)) = (&self.sum, &mut workspace.sum) {
-                relu_sum::outputs(sum, theta, piece, buffers, workspace.lanes);
+                workspace.lanes.run(buffers.rows(sum, theta, piece, None));
                 outputs.extend_from_slice(&buffers.outputs);
                 continue;
             }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use seedsweep_common::spec;
 
-use crate::nn::lane::{self, Job, Lane, Lanes};
+use crate::nn::lane::{self, Job, Lane, Lanes, elements_mut};
 use crate::nn::network::Decay;
 use crate::nn::scalar::Number;
 
@@ -173,6 +173,17 @@ impl<S: Number> Optimizer<S> {
     pub fn step(&mut self, theta: &mut [S], gradient: &[S], lr: f64, lanes: Lanes) {
         let Step { update, moments, .. } = self.begin(WeightDecay::None, lr);
         lanes.run(Apply { update, theta, gradient, moments });
+    }
+}
+
+impl<V: Lane> Optimizer<V> {
+    /// Forgets what is remembered of lane `lane`, but not how many updates were made.
+    pub(crate) fn forget(&mut self, lane: usize) {
+        for moments in &mut self.moments {
+            for value in elements_mut(moments).iter_mut().skip(lane).step_by(V::WIDTH) {
+                *value = V::Elem::ZERO;
+            }
+        }
     }
 }
 

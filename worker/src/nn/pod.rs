@@ -3,6 +3,7 @@
 //! Every lane's sums are the reference's own chains (`nn/network.rs`), so a lane ends with the bits that its trial
 //! alone would have. A lane that overflows stays alone with its NaNs.
 
+mod gather;
 mod piece;
 mod strip;
 mod sums;
@@ -14,6 +15,7 @@ use crate::nn::lane::{Lane, Lanes, Matrix, Operand, Shared, elements, elements_m
 use crate::nn::layer;
 use crate::nn::network::{Batch, Decay, Network};
 use crate::nn::scalar::Number;
+use gather::Gather;
 use piece::{Piece, State, Values, of, of_lanes};
 use strip::{Strip, padded, places};
 use sums::{Finite, Mean, SquaredNorm};
@@ -64,6 +66,8 @@ pub(crate) struct Pod<'a, V: Lane> {
     targets: Vec<V>,
     /// Which rows of all the targets are, where they are those of a piece of all rows.
     loaded: Option<(usize, usize)>,
+    /// Most rows worked off at once; [`PIECE_ROWS`] fit.
+    piece: usize,
     pub(crate) lanes: Lanes,
     /// The widths of a network with a kernel of its own.
     tiny: Option<tiny::Widths>,
@@ -96,6 +100,7 @@ impl<'a, V: Lane> Pod<'a, V> {
             values: values.collect(),
             output_deltas: vec![V::ZERO; PIECE_ROWS * network.output_width()],
             loaded: None,
+            piece: PIECE_ROWS,
             same: Vec::new(),
             own: Vec::new(),
             targets: vec![V::ZERO; PIECE_ROWS * network.output_width()],
@@ -151,7 +156,7 @@ impl<'a, V: Lane> Pod<'a, V> {
         };
         let share = V::Elem::from_f64(1.0 / count as f64);
         // pieces of about the same length: sums over few rows are short of work between their loads and stores
-        let piece = count.div_ceil(count.div_ceil(PIECE_ROWS).max(1)).max(1);
+        let piece = count.div_ceil(count.div_ceil(self.piece).max(1)).max(1);
         let mut sum = V::ZERO;
         let mut from = 0;
         while from < count {
@@ -252,25 +257,14 @@ impl<'a, V: Lane> Pod<'a, V> {
             Pick::Own(rows) => {
                 let stride = padded(inputs);
                 self.own.resize(PIECE_ROWS * stride, V::ZERO);
-                let (own, own_targets) = (elements_mut(&mut self.own), elements_mut(&mut self.targets));
-                let own = own.chunks_exact_mut(stride * V::WIDTH);
-                let own_targets = own_targets.chunks_exact_mut(width * V::WIDTH);
-                // row by row, so that what the lanes write to stays in the cache
-                for (s, (own, own_targets)) in (from..to).zip(own.zip(own_targets)) {
-                    for (lane, rows) in rows.iter().enumerate() {
-                        scatter::<V>(feature(rows[s]), lane, own);
-                        scatter::<V>(target(rows[s]), lane, own_targets);
-                    }
-                }
+                let gathered = &mut self.own;
+                V::enter(Gather { table: features, width: inputs, picks: rows, from, to, gathered, stride });
+                let gathered = &mut self.targets;
+                V::enter(Gather { table: targets, width, picks: rows, from, to, gathered, stride: width });
             }
         }
     }
 }
 
-/// Writes `values` to lane `lane` of lane values one after the other.
-#[inline(always)]
-fn scatter<V: Lane>(values: &[V::Elem], lane: usize, lanes: &mut [V::Elem]) {
-    for (place, &value) in lanes.chunks_exact_mut(V::WIDTH).zip(values) {
-        place[lane] = value;
-    }
-}
+#[cfg(test)]
+mod tests;

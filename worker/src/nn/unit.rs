@@ -8,118 +8,21 @@
 use seedsweep_common::spec::{Activation, Loss};
 
 use crate::nn::lane::{Job, Lane, elements, elements_mut};
-use crate::nn::layer::{self, Layer};
+use crate::nn::layer;
 use crate::nn::loss;
 use crate::nn::network::{Batch, Network, SquaredNorm};
 use crate::nn::optimizer::Step;
 use crate::nn::scalar::{Number as _, Scalar};
 
+mod layout;
 mod panels;
 mod piece;
+mod rows;
 
-use panels::{Panels, registers, stride};
+use layout::{Layout, Sheet, copy_in, copy_out, mirror};
+use panels::{registers, stride};
 use piece::{Piece, Task};
-
-/// Most rows worked off at once: usual batches whole, and their values stay in the cache.
-const PIECE_ROWS: usize = 128;
-/// Rows × parameters worked off at once at most, so that whoever waits for a piece waits milliseconds.
-const PIECE_WORK: usize = 1 << 25;
-
-/// Along which side of a layer's weights the registers lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    /// A register holds weights of one input: (inputs, outputs).
-    Outputs,
-    /// A register holds weights of one output: (outputs, inputs).
-    Inputs,
-}
-
-/// A layer's places in the buffers, in lane values.
-#[derive(Debug, Clone, Copy)]
-struct Sheet {
-    layer: Layer,
-    /// Along which side the weights lie that are trained.
-    side: Side,
-    /// Of these weights among the parameters.
-    weights: usize,
-    /// Of the biases among the parameters.
-    biases: usize,
-    /// Of the weights along the other side among the mirrors, where a product needs them.
-    mirror: Option<usize>,
-}
-
-impl Sheet {
-    /// The weights along `side`.
-    #[inline(always)]
-    fn panels(&self, side: Side) -> Panels {
-        let Layer { inputs, outputs, .. } = self.layer;
-        match side {
-            Side::Outputs => Panels { depth: inputs, columns: outputs },
-            Side::Inputs => Panels { depth: outputs, columns: inputs },
-        }
-    }
-
-    /// The weights along `side` and where they begin: among the parameters (`theta`) or the mirrors.
-    #[inline(always)]
-    fn weights<'v, V: Lane>(&self, side: Side, theta: &'v [V], mirrors: &'v [V]) -> (Panels, &'v [V]) {
-        let panels = self.panels(side);
-        let (from, buffer) = match self.mirror {
-            Some(mirror) if side != self.side => (mirror, mirrors),
-            _ => (self.weights, theta),
-        };
-        (panels, &buffer[from..from + panels.len::<V>()])
-    }
-}
-
-/// How a network lies in lanes `V`, and how large its buffers are.
-#[derive(Debug)]
-struct Layout {
-    sheets: Vec<Sheet>,
-    /// Lane values of the parameters and of the mirrors.
-    parameters: usize,
-    mirrors: usize,
-    /// Rows that fit.
-    piece: usize,
-    /// Numbers from one row of gathered features to the next.
-    input_stride: usize,
-}
-
-impl Layout {
-    fn new<V: Lane>(network: &Network) -> Self {
-        let (mut parameters, mut mirrors) = (0, 0);
-        let mut sheets = Vec::with_capacity(network.layers().len());
-        for (l, &layer) in network.layers().iter().enumerate() {
-            let along_outputs = layer.inputs * registers::<V>(layer.outputs);
-            let along_inputs = layer.outputs * registers::<V>(layer.inputs);
-            let side = if along_outputs <= along_inputs { Side::Outputs } else { Side::Inputs };
-            let mut sheet = Sheet { layer, side, weights: parameters, biases: 0, mirror: None };
-            sheet.biases = parameters + sheet.panels(side).len::<V>();
-            parameters = sheet.biases + registers::<V>(layer.outputs);
-            // forward reads along the outputs, unless there is but one; the δ below a layer along its inputs
-            let needs_mirror = match side {
-                Side::Inputs => layer.outputs > 1,
-                Side::Outputs => l > 0,
-            };
-            if needs_mirror {
-                let other = if side == Side::Inputs { Side::Outputs } else { Side::Inputs };
-                sheet.mirror = Some(mirrors);
-                mirrors += sheet.panels(other).len::<V>();
-            }
-            sheets.push(sheet);
-        }
-        let inputs = network.input_width();
-        let input_stride = match sheets[0].side {
-            Side::Outputs => inputs,
-            Side::Inputs => registers::<V>(inputs) * V::WIDTH,
-        };
-        let piece = (PIECE_WORK / network.parameter_count()).clamp(1, PIECE_ROWS);
-        Self { sheets, parameters, mirrors, piece, input_stride }
-    }
-
-    fn last(&self) -> &Sheet {
-        &self.sheets[self.sheets.len() - 1]
-    }
-}
+use rows::{Gathered, Seen};
 
 /// A network with the buffers to train it.
 #[derive(Debug)]
@@ -150,23 +53,6 @@ struct Buffers<V> {
     turned: [Vec<V>; 3],
     /// A tile's gradient that goes into the update at once.
     tile: Vec<V>,
-}
-
-/// Outputs and targets of a piece of rows.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen<'a, S> {
-    outputs: &'a [S],
-    stride: usize,
-    targets: &'a [S],
-    width: usize,
-}
-
-impl<'a, S> Seen<'a, S> {
-    /// Outputs and targets of each row.
-    pub(crate) fn rows(self) -> impl Iterator<Item = (&'a [S], &'a [S])> {
-        let outputs = self.outputs.chunks_exact(self.stride).map(move |row| &row[..self.width]);
-        outputs.zip(self.targets.chunks_exact(self.width))
-    }
 }
 
 /// What a pass is for.
@@ -369,86 +255,6 @@ impl<V: Lane> Unit<V> {
     }
 }
 
-/// The rows of a piece side by side.
-#[derive(Debug)]
-struct Gathered<S> {
-    features: Vec<S>,
-    targets: Vec<S>,
-}
-
-impl<S: Scalar> Gathered<S> {
-    /// Rows `range` of those that `pick` names, or of all, the features `stride` apart: copied where they do not lie
-    /// so already.
-    fn rows<'a>(
-        &'a mut self,
-        rows: Batch<'a, S>,
-        pick: Option<&[usize]>,
-        range: std::ops::Range<usize>,
-        (inputs, outputs): (usize, usize),
-        stride: usize,
-    ) -> Batch<'a, S> {
-        let feature = |row: usize| &rows.features[row * inputs..(row + 1) * inputs];
-        let all_targets = &rows.targets[range.start * outputs..range.end * outputs];
-        self.features.clear();
-        if pick.is_some() || stride > inputs {
-            self.features.reserve_exact(range.len() * stride);
-        }
-        match pick {
-            None if stride == inputs => {
-                let features = &rows.features[range.start * inputs..range.end * inputs];
-                return Batch { features, targets: all_targets };
-            }
-            None => {
-                range.for_each(|row| self.push(feature(row), stride));
-                Batch { features: &self.features, targets: all_targets }
-            }
-            Some(numbers) => {
-                self.targets.clear();
-                self.targets.reserve_exact(range.len() * outputs);
-                for &row in &numbers[range] {
-                    self.push(feature(row), stride);
-                    self.targets.extend_from_slice(&rows.targets[row * outputs..(row + 1) * outputs]);
-                }
-                Batch { features: &self.features, targets: &self.targets }
-            }
-        }
-    }
-
-    fn push(&mut self, features: &[S], stride: usize) {
-        let end = self.features.len() + stride;
-        self.features.extend_from_slice(features);
-        self.features.resize(end, S::ZERO);
-    }
-}
-
-/// Copies a layer's weights (outputs, inputs) to where they are trained.
-fn copy_in<V: Lane>(sheet: &Sheet, weights: &[V::Elem], to: &mut [V::Elem]) {
-    let panels = sheet.panels(sheet.side);
-    match sheet.side {
-        Side::Inputs => panels.for_each_run::<V>(|from, at, count| {
-            to[at..at + count].copy_from_slice(&weights[from..from + count]);
-        }),
-        Side::Outputs => panels.for_each_run_transposed::<V>(|from, at, count| {
-            let column = weights[from..].iter().step_by(panels.depth);
-            to[at..at + count].iter_mut().zip(column).for_each(|(to, &w)| *to = w);
-        }),
-    }
-}
-
-/// The inverse of [`copy_in`].
-fn copy_out<V: Lane>(sheet: &Sheet, from: &[V::Elem], weights: &mut [V::Elem]) {
-    let panels = sheet.panels(sheet.side);
-    match sheet.side {
-        Side::Inputs => panels.for_each_run::<V>(|to, at, count| {
-            weights[to..to + count].copy_from_slice(&from[at..at + count]);
-        }),
-        Side::Outputs => panels.for_each_run_transposed::<V>(|to, at, count| {
-            let column = weights[to..].iter_mut().step_by(panels.depth);
-            column.zip(&from[at..at + count]).for_each(|(w, &from)| *w = from);
-        }),
-    }
-}
-
 /// An update of all parameters.
 struct Whole<'a, V> {
     step: Step<'a, V>,
@@ -480,30 +286,6 @@ impl<V: Lane> Job for Mirror<'_, V> {
     fn run(self) {
         for sheet in self.sheets {
             mirror(sheet, self.theta, self.mirrors);
-        }
-    }
-}
-
-/// Refreshes the mirror of one layer.
-#[inline(always)]
-fn mirror<V: Lane>(sheet: &Sheet, theta: &[V], mirrors: &mut [V]) {
-    let Some(start) = sheet.mirror else { return };
-    let (from, to) = match sheet.side {
-        Side::Outputs => (Side::Outputs, Side::Inputs),
-        Side::Inputs => (Side::Inputs, Side::Outputs),
-    };
-    let (from, to) = (sheet.panels(from), sheet.panels(to));
-    let weights = &elements(theta)[sheet.weights * V::WIDTH..];
-    let mirrors = &mut elements_mut(mirrors)[start * V::WIDTH..];
-    for panel in to.iter::<V>() {
-        for r in 0..to.depth {
-            let row = &mut mirrors[(panel.offset + r * panel.registers) * V::WIDTH..];
-            let columns = panel.first * V::WIDTH..to.columns.min((panel.first + panel.registers) * V::WIDTH);
-            // number r of each of these rows of the weights, which lie one stride apart
-            let first = from.place::<V>(columns.start, r);
-            let step = from.place_step::<V>(r);
-            let column = weights[first..].iter().step_by(step);
-            row[..columns.len()].iter_mut().zip(column).for_each(|(to, &w)| *to = w);
         }
     }
 }

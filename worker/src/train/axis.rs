@@ -1,14 +1,18 @@
 //! What shares a register: restarts of one experiment, or the units of one network. Speed alone hangs on it.
 
+use seedsweep_common::spec::Activation;
+
 use crate::nn::network::Network;
 
 /// Largest network that trains in restart lanes: beyond it a pod's parameters, gradient and moments leave the cache.
 const MOST_RESTART_LANE_PARAMETERS: usize = 12_000;
-/// What a full pod gains over trials alone, where their registers are as full: 1/0.75. Measured (docs/performance.md,
-/// "Which axis"): 1.1 to 1.6.
-const POD_COST: f64 = 0.75;
+/// Share of a pod's lanes that must be filled for it to be as quick as trials alone whose own lanes are all filled.
+/// Measured (docs/performance.md, "Which axis"): 0.7 to 0.95.
+const POD_COST: f64 = 0.85;
 /// A layer of one output is summed number by number, two multiply-adds at once.
 const SINGLES_AT_ONCE: f64 = 2.0;
+/// A curved activation takes as long as so many multiply-adds.
+const CURVE_COST: f64 = 30.0;
 
 /// Which numbers fill the lanes of a register.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,32 +36,35 @@ pub(super) fn choose(network: &Network, trials: u32, lanes: u32) -> Axis {
 }
 
 /// Share of the lanes that compute something where the units of one network fill them, counted in multiply-adds of
-/// forward, δ and gradient.
+/// forward, δ and gradient, and activations.
 fn fill(network: &Network, lanes: usize) -> f64 {
     if network.sum().is_some() {
         // alone it uses no lanes
         return 1.0 / lanes as f64;
     }
-    let registers = |width: usize| width.div_ceil(lanes);
+    let registers = |width: usize| width.div_ceil(lanes) as f64;
+    let curve = match network.activation() {
+        Activation::Relu | Activation::LeakyRelu | Activation::Identity => 0.0,
+        Activation::Gelu | Activation::Tanh | Activation::Sigmoid => CURVE_COST,
+    };
+    let last = network.layers().len() - 1;
     let (mut useful, mut used) = (0.0, 0.0);
     for (l, layer) in network.layers().iter().enumerate() {
-        let along_outputs = layer.inputs * registers(layer.outputs);
-        let along_inputs = layer.outputs * registers(layer.inputs);
-        let products = if l == 0 { 2 } else { 3 };
-        useful += (products * layer.weight_count()) as f64 / lanes as f64;
-        used += match layer.outputs {
-            1 => layer.inputs as f64 / SINGLES_AT_ONCE,
-            _ => along_outputs as f64,
-        };
-        used += along_outputs.min(along_inputs) as f64;
-        used += if l == 0 { 0.0 } else { along_inputs as f64 };
+        let (inputs, outputs) = (layer.inputs as f64, layer.outputs as f64);
+        let (along_outputs, along_inputs) =
+            (inputs * registers(layer.outputs), outputs * registers(layer.inputs));
+        let forward = if layer.outputs == 1 { inputs / SINGLES_AT_ONCE } else { along_outputs };
+        let (products, backward) = if l == 0 { (2.0, 0.0) } else { (3.0, along_inputs) };
+        let curve = if l == last { 0.0 } else { curve };
+        useful += (products * inputs * outputs + curve * outputs) / lanes as f64;
+        used += forward + backward + along_outputs.min(along_inputs) + curve * registers(layer.outputs);
     }
     useful / used
 }
 
 #[cfg(test)]
 mod tests {
-    use seedsweep_common::spec::{self, Activation};
+    use seedsweep_common::spec;
 
     use super::*;
 
@@ -70,12 +77,16 @@ mod tests {
 
     #[test]
     fn the_axis_is_the_quicker_one_of_those_measured() {
-        let relu = Activation::Relu;
-        assert_eq!(fewest(&[2, 4, 1], relu), Some(3));
-        assert_eq!(fewest(&[64, 32, 10], relu), Some(12));
-        assert_eq!(fewest(&[2, 64, 64, 1], relu), Some(12));
-        assert_eq!(fewest(&[64, 128, 10], relu), Some(12));
-        assert_eq!(fewest(&[2, 128, 128, 1], relu), None);
+        let (relu, tanh) = (Activation::Relu, Activation::Tanh);
+        assert_eq!(fewest(&[2, 4, 1], tanh), Some(4));
+        assert_eq!(fewest(&[2, 32, 1], tanh), Some(12));
+        assert_eq!(fewest(&[2, 16, 16, 1], tanh), Some(13));
+        assert_eq!(fewest(&[2, 32, 32, 1], tanh), Some(14));
+        assert_eq!(fewest(&[16, 32, 32, 4], relu), Some(13));
+        assert_eq!(fewest(&[64, 32, 10], relu), Some(14));
+        assert_eq!(fewest(&[2, 64, 64, 1], tanh), Some(14));
+        assert_eq!(fewest(&[64, 128, 10], relu), Some(14));
+        assert_eq!(fewest(&[2, 128, 128, 1], tanh), None);
         assert_eq!(fewest(&[784, 256, 10], relu), None);
         assert_eq!(fewest(&[64, 32, 10], Activation::Gelu), Some(12));
     }

@@ -1,13 +1,14 @@
 //! Trials of one experiment side by side in restart lanes, from their starts to their stops and scores.
 //!
 //! Each ends exactly as `Descent` would end it alone: the same updates, the same looks at the same rules, the same
-//! bits. A lane whose trial has ended runs on unwatched until all have; that costs the others nothing.
+//! bits. A lane whose trial has ended takes the next one that waits, where an update does not depend on how many went
+//! before ([`refills`]); else, and when none is left, it runs on unwatched, which costs the others nothing.
 
 use std::sync::atomic::AtomicBool;
 
 use seedsweep_common::outcome::StopReason;
 use seedsweep_common::plan;
-use seedsweep_common::spec::{Batch, Experiment, Loss, Stop, Train};
+use seedsweep_common::spec::{self, Batch, Experiment, Loss, Schedule, Stop, Train};
 
 use super::descent::{Cancelled, Stopped, look};
 use super::{Score, Trained, is_right};
@@ -44,18 +45,37 @@ pub(super) struct Common<'a, S> {
 }
 
 /// In which order a pod's trials visit the rows.
-pub(super) enum Orders {
+pub(super) enum Orders<'a> {
     /// All in the same.
     Same(Box<Order>),
-    /// Each in its own.
-    Own(Vec<Order>),
+    /// Each in its own: that of the trial which starts at this place among the starts.
+    Own(&'a dyn Fn(usize) -> Order),
 }
 
-/// Trains from `starts`, at most one for each lane, and scores the ends.
+/// Whether a lane can take another trial once its own has ended. Rules must end them at different times; no update may
+/// depend on how many went before; nothing may be measured on the way, which is done for all lanes at once; and where
+/// batches are smaller than the data, a new trial begins with an epoch, in an order that is its own or never changes.
+pub(super) fn refills(experiment: &Experiment, rows: usize) -> bool {
+    let Experiment { train, measure, .. } = experiment;
+    let is_steady = train.schedule == Schedule::default()
+        && !matches!(train.optimizer, spec::Optimizer::Adam { .. } | spec::Optimizer::AdamW { .. });
+    let is_measured = measure.curve || measure.symmetry || measure.ntk;
+    let in_step = match train.batch {
+        Batch::Full => true,
+        Batch::Size(size) => {
+            let updates = plan::updates(train, rows as u64).unwrap_or(u64::MAX);
+            (plan::order_matters(experiment) || !train.shuffle)
+                && updates.is_multiple_of(rows.div_ceil(size as usize) as u64)
+        }
+    };
+    train.stop != Stop::default() && is_steady && !is_measured && in_step
+}
+
+/// Trains from `starts`, at most one for each lane unless [`refills`] holds, and scores the ends.
 pub(super) fn train<V: Lane>(
     common: &Common<'_, V::Elem>,
     starts: &[Vec<V::Elem>],
-    orders: Orders,
+    orders: Orders<'_>,
 ) -> Result<Vec<Trained>, Cancelled> {
     let mut descents = Descents::<V>::new(common, starts);
     let ends = descents.run(orders)?;
@@ -67,15 +87,15 @@ pub(super) fn train<V: Lane>(
         _ => Some(score::<V>(common, common.test, 0.0, &thetas)?),
     };
     let mut tests = test.map(Vec::into_iter);
-    let trained =
-        ends.into_iter().zip(train).zip(tracks).map(|(((mut stopped, theta), train), mut track)| {
-            if !train.loss.is_finite() {
-                stopped.reason = StopReason::Diverged;
-            }
-            let test = tests.as_mut().and_then(Iterator::next);
-            meter.record_end(&mut track, stopped.steps, train.loss, &theta);
-            Trained { stopped, theta: theta.into_iter().map(Scalar::to_f64).collect(), train, test, track }
-        });
+    let ends = ends.into_iter().zip(train).zip(tracks);
+    let trained = ends.map(|(((mut stopped, theta), train), mut track)| {
+        if !train.loss.is_finite() {
+            stopped.reason = StopReason::Diverged;
+        }
+        let test = tests.as_mut().and_then(Iterator::next);
+        meter.record_end(&mut track, stopped.steps, train.loss, &theta);
+        Trained { stopped, theta: theta.into_iter().map(Scalar::to_f64).collect(), train, test, track }
+    });
     Ok(trained.collect())
 }
 
@@ -108,6 +128,10 @@ struct Descents<'a, V: Lane> {
     limit: u64,
     /// Updates made, by every lane.
     steps: u64,
+    /// Where each trial starts; the first ones are under way or have ended.
+    starts: &'a [Vec<V::Elem>],
+    /// The trials that the lanes train or trained last.
+    occupants: Vec<Occupant>,
     /// For each trial where it ended, once it has.
     ends: Vec<Option<End<V::Elem>>>,
     meter: Meter<'a>,
@@ -115,8 +139,17 @@ struct Descents<'a, V: Lane> {
     tracks: Vec<Track>,
 }
 
+/// The trial in a lane.
+#[derive(Debug, Clone, Copy)]
+struct Occupant {
+    /// Its place among the starts.
+    trial: usize,
+    /// Updates that the lane had made before it.
+    before: u64,
+}
+
 impl<'a, V: Lane> Descents<'a, V> {
-    fn new(common: &'a Common<'a, V::Elem>, starts: &[Vec<V::Elem>]) -> Self {
+    fn new(common: &'a Common<'a, V::Elem>, starts: &'a [Vec<V::Elem>]) -> Self {
         let Train { loss, l2, .. } = *common.train;
         let mut pod = AnyPod::new(common.network, loss, l2, common.rows, common.lanes);
         load(&mut pod, starts);
@@ -129,16 +162,18 @@ impl<'a, V: Lane> Descents<'a, V> {
             rates: Rates::new(train.lr, train.schedule, limit),
             limit,
             steps: 0,
+            occupants: (0..starts.len().min(V::WIDTH)).map(|trial| Occupant { trial, before: 0 }).collect(),
             ends: vec![None; starts.len()],
             meter: Meter::new(common.experiment, common.network, limit),
             tracks: vec![Track::default(); starts.len()],
+            starts,
             common,
             pod,
         }
     }
 
     /// Trains every lane to its end.
-    fn run(&mut self, orders: Orders) -> Result<Vec<End<V::Elem>>, Cancelled> {
+    fn run(&mut self, orders: Orders<'_>) -> Result<Vec<End<V::Elem>>, Cancelled> {
         self.measure()?;
         self.end_diverged();
         match self.common.train.batch {
@@ -152,15 +187,15 @@ impl<'a, V: Lane> Descents<'a, V> {
         if self.common.train.stop == Stop::default() {
             self.unwatched_full_batches()?;
         }
+        self.refill();
         while self.is_running() {
             self.look_at_rules()?;
-            if self.steps == self.limit {
-                self.end_where(StopReason::StepLimit, |_| true);
-            }
-            if self.is_running() {
+            self.end_at_limit();
+            if self.is_running() || self.is_awaited() {
                 self.update();
                 self.measure()?;
                 self.end_diverged();
+                self.refill();
             }
         }
         Ok(())
@@ -201,36 +236,34 @@ impl<'a, V: Lane> Descents<'a, V> {
         done
     }
 
-    fn small_batches(&mut self, size: usize, mut orders: Orders) -> Result<(), Cancelled> {
-        let stop = self.common.train.stop;
-        let has_rules = stop.grad_norm.is_some() || stop.loss.is_some() || stop.max_error.is_some();
+    fn small_batches(&mut self, size: usize, orders: Orders<'_>) -> Result<(), Cancelled> {
         let count = self.common.rows.features.len() / self.common.network.input_width();
         let updates_per_epoch = count.div_ceil(size) as u64;
-        let limit = self.limit;
-        while self.is_running() && self.steps < limit {
-            let updates = (limit - self.steps).min(updates_per_epoch) as usize;
-            match &mut orders {
-                Orders::Same(order) => {
-                    for rows in order.next_epoch().chunks(size).take(updates) {
-                        self.step_on(Pick::Same(rows))?;
-                    }
-                }
-                Orders::Own(orders) => {
-                    let epochs: Vec<&[usize]> = orders.iter_mut().map(Order::next_epoch).collect();
-                    let mut rows = Vec::with_capacity(epochs.len());
-                    for from in (0..count).step_by(size).take(updates) {
-                        rows.clear();
-                        rows.extend(epochs.iter().map(|epoch| &epoch[from..count.min(from + size)]));
-                        self.step_on(Pick::Own(&rows))?;
-                    }
-                }
-            }
+        let mut orders = Epochs { orders, own: Vec::new() };
+        while self.is_running() || self.is_awaited() {
+            self.refill();
+            self.end_at_limit();
+            let updates = self.updates_left().min(updates_per_epoch);
+            self.epoch(&orders.next(&self.occupants), size, updates)?;
             self.end_diverged();
-            if has_rules && self.is_running() && self.steps.is_multiple_of(updates_per_epoch) {
+            if self.common.train.stop != Stop::default() && self.is_running() && updates == updates_per_epoch
+            {
                 self.look_at_rules()?;
             }
+            self.end_at_limit();
         }
-        self.end_where(StopReason::StepLimit, |_| true);
+        Ok(())
+    }
+
+    /// The first updates of an epoch: of its rows, one slice for all or one for each lane, `size` after `size`.
+    fn epoch(&mut self, rows: &[&[usize]], size: usize, updates: u64) -> Result<(), Cancelled> {
+        let count = rows[0].len();
+        let mut batch = Vec::with_capacity(rows.len());
+        for from in (0..count).step_by(size).take(updates as usize) {
+            batch.clear();
+            batch.extend(rows.iter().map(|rows| &rows[from..count.min(from + size)]));
+            self.step_on(if let [rows] = batch[..] { Pick::Same(rows) } else { Pick::Own(&batch) })?;
+        }
         Ok(())
     }
 
@@ -256,10 +289,12 @@ impl<'a, V: Lane> Descents<'a, V> {
             false => V::ZERO,
         };
         let losses = elements(std::slice::from_ref(&losses));
-        let running = self.ends.iter().zip(&mut self.tracks).enumerate();
-        for (lane, (_, track)) in running.filter(|(_, (end, _))| end.is_none()) {
-            let theta = if self.meter.wants_parameters() { self.pod.get(lane) } else { Vec::new() };
-            self.meter.record(track, self.steps, losses[lane].to_f64(), &theta);
+        for (lane, at) in self.occupants.iter().enumerate() {
+            if self.ends[at.trial].is_none() {
+                let theta = if self.meter.wants_parameters() { self.pod.get(lane) } else { Vec::new() };
+                let loss = losses[lane].to_f64();
+                self.meter.record(&mut self.tracks[at.trial], self.steps, loss, &theta);
+            }
         }
         self.meter.pass();
         Ok(())
@@ -282,19 +317,19 @@ impl<'a, V: Lane> Descents<'a, V> {
         let loss = self.pod.pass(Pick::All, wanted, |_, _| look(cancelled))?;
         let losses = elements(std::slice::from_ref(&loss));
         if stop.loss.is_some() {
-            self.end_where(StopReason::Diverged, |lane| !losses[lane].is_finite());
+            self.end_where(StopReason::Diverged, |lane, _| !losses[lane].is_finite());
         }
         if let Some(limit) = stop.grad_norm {
             let squares = self.pod.squared_gradient_norm();
             let squares = elements(std::slice::from_ref(&squares));
-            self.end_where(StopReason::Converged, |lane| squares[lane].sqrt().to_f64() <= limit);
+            self.end_where(StopReason::Converged, |lane, _| squares[lane].sqrt().to_f64() <= limit);
         }
         if let Some(limit) = stop.loss {
-            self.end_where(StopReason::TargetReached, |lane| losses[lane].to_f64() <= limit);
+            self.end_where(StopReason::TargetReached, |lane, _| losses[lane].to_f64() <= limit);
         }
         if let (Some(limit), true) = (stop.max_error, self.is_running()) {
             let below = self.errors_below(limit)?;
-            self.end_where(StopReason::TargetReached, |lane| below[lane]);
+            self.end_where(StopReason::TargetReached, |lane, _| below[lane]);
         }
         Ok(())
     }
@@ -303,7 +338,7 @@ impl<'a, V: Lane> Descents<'a, V> {
     fn errors_below(&mut self, limit: f64) -> Result<Vec<bool>, Cancelled> {
         let cancelled = self.common.cancelled;
         let width = self.pod.output_width();
-        let mut below = vec![true; self.ends.len()];
+        let mut below = vec![true; self.occupants.len()];
         self.pod.pass(Pick::All, OUTPUTS, |outputs, targets| {
             for (outputs, targets) in outputs.chunks_exact(width).zip(targets.chunks_exact(width)) {
                 for (f, y) in outputs.iter().zip(targets) {
@@ -324,7 +359,10 @@ impl<'a, V: Lane> Descents<'a, V> {
     fn has_diverged(&self) -> bool {
         let finite = self.pod.finite_or_nan();
         let finite = elements(std::slice::from_ref(&finite));
-        self.ends.iter().zip(finite).any(|(end, value)| end.is_none() && !value.is_finite())
+        self.occupants
+            .iter()
+            .zip(finite)
+            .any(|(at, value)| self.ends[at.trial].is_none() && !value.is_finite())
     }
 
     fn end_diverged(&mut self) {
@@ -333,20 +371,87 @@ impl<'a, V: Lane> Descents<'a, V> {
         if finite.iter().all(|value| value.is_finite()) {
             return;
         }
-        self.end_where(StopReason::Diverged, |lane| !finite[lane].is_finite());
+        self.end_where(StopReason::Diverged, |lane, _| !finite[lane].is_finite());
     }
 
-    /// Ends the running trials of which `is_over` holds, with their parameters as they are now.
-    fn end_where(&mut self, reason: StopReason, is_over: impl Fn(usize) -> bool) {
-        for (lane, end) in self.ends.iter_mut().enumerate() {
-            if end.is_none() && is_over(lane) {
-                *end = Some((Stopped { reason, steps: self.steps }, self.pod.get(lane)));
+    /// Ends the running trials that have made all updates that the budget allows.
+    fn end_at_limit(&mut self) {
+        let (steps, limit) = (self.steps, self.limit);
+        self.end_where(StopReason::StepLimit, |_, at| steps - at.before >= limit);
+    }
+
+    /// Ends the running trials of which `is_over` holds, given the lane, with their parameters as they are now.
+    fn end_where(&mut self, reason: StopReason, is_over: impl Fn(usize, Occupant) -> bool) {
+        for (lane, &at) in self.occupants.iter().enumerate() {
+            let end = &mut self.ends[at.trial];
+            if end.is_none() && is_over(lane, at) {
+                *end = Some((Stopped { reason, steps: self.steps - at.before }, self.pod.get(lane)));
             }
         }
     }
 
+    /// Puts trials that wait into the lanes whose trials have ended.
+    fn refill(&mut self) {
+        let mut next = self.next_trial();
+        for (lane, at) in self.occupants.iter_mut().enumerate() {
+            while self.ends[at.trial].is_some() && next < self.starts.len() {
+                *at = Occupant { trial: next, before: self.steps };
+                next += 1;
+                let start = &self.starts[at.trial];
+                self.pod.set(lane, start);
+                self.optimizer.forget(lane);
+                if !start.iter().all(|value| value.is_finite()) {
+                    self.ends[at.trial] =
+                        Some((Stopped { reason: StopReason::Diverged, steps: 0 }, start.clone()));
+                }
+            }
+        }
+    }
+
+    /// The first trial that is in no lane yet.
+    fn next_trial(&self) -> usize {
+        self.occupants.iter().map(|at| at.trial + 1).max().unwrap_or(0)
+    }
+
+    fn is_awaited(&self) -> bool {
+        self.next_trial() < self.starts.len()
+    }
+
+    /// Updates that the running trial with the fewest left may make.
+    fn updates_left(&self) -> u64 {
+        let running = self.occupants.iter().filter(|at| self.ends[at.trial].is_none());
+        running.map(|at| self.limit - (self.steps - at.before)).min().unwrap_or(0)
+    }
+
     fn is_running(&self) -> bool {
-        self.ends.iter().any(Option::is_none)
+        self.occupants.iter().any(|at| self.ends[at.trial].is_none())
+    }
+}
+
+/// The orders of the trials in the lanes, an epoch at a time.
+struct Epochs<'a> {
+    orders: Orders<'a>,
+    /// Of each lane, where orders are their own: the trial, and its order.
+    own: Vec<(usize, Order)>,
+}
+
+impl Epochs<'_> {
+    /// The rows of the next epoch: one slice for all lanes, or one for each.
+    fn next(&mut self, occupants: &[Occupant]) -> Vec<&[usize]> {
+        let order_of = match &mut self.orders {
+            Orders::Same(order) => return vec![order.next_epoch()],
+            Orders::Own(order_of) => order_of,
+        };
+        for (lane, at) in occupants.iter().enumerate() {
+            match self.own.get_mut(lane) {
+                None => self.own.push((at.trial, order_of(at.trial))),
+                Some((trial, order)) if *trial != at.trial => {
+                    (*trial, *order) = (at.trial, order_of(at.trial));
+                }
+                Some(_) => {}
+            }
+        }
+        self.own.iter_mut().map(|(_, order)| order.next_epoch()).collect()
     }
 }
 
@@ -366,23 +471,26 @@ fn score<V: Lane>(
 ) -> Result<Vec<Score>, Cancelled> {
     let loss = common.train.loss;
     let mut pod = AnyPod::<V>::new(common.network, loss, l2, rows, common.lanes);
-    load(&mut pod, thetas);
     let width = pod.output_width();
-    let mut right = vec![0_usize; thetas.len()];
-    let losses = pod.pass(Pick::All, LOSS, |outputs, targets| {
-        if common.labels != Labels::Regression {
-            for (outputs, targets) in outputs.chunks_exact(width).zip(targets.chunks_exact(width)) {
-                count_right::<V>(common.labels, loss, outputs, targets, &mut right);
-            }
-        }
-        look(common.cancelled)
-    })?;
     let count = rows.targets.len() / width;
-    let scores = elements(std::slice::from_ref(&losses)).iter().zip(right).map(|(loss, right)| {
-        let accuracy = (common.labels != Labels::Regression).then(|| right as f64 / count as f64);
-        Score { loss: loss.to_f64(), accuracy }
-    });
-    Ok(scores.collect())
+    let mut scores = Vec::with_capacity(thetas.len());
+    for thetas in thetas.chunks(V::WIDTH) {
+        load(&mut pod, thetas);
+        let mut right = vec![0_usize; thetas.len()];
+        let losses = pod.pass(Pick::All, LOSS, |outputs, targets| {
+            if common.labels != Labels::Regression {
+                for (outputs, targets) in outputs.chunks_exact(width).zip(targets.chunks_exact(width)) {
+                    count_right::<V>(common.labels, loss, outputs, targets, &mut right);
+                }
+            }
+            look(common.cancelled)
+        })?;
+        scores.extend(elements(std::slice::from_ref(&losses)).iter().zip(right).map(|(loss, right)| {
+            let accuracy = (common.labels != Labels::Regression).then(|| right as f64 / count as f64);
+            Score { loss: loss.to_f64(), accuracy }
+        }));
+    }
+    Ok(scores)
 }
 
 /// Counts for each trial whether it names the class of one row. `outputs` and `targets` (outputs).

@@ -86,6 +86,10 @@ pub(super) fn population_is_whole(experiment: &Experiment, cell: &Cell, out: &mu
         let title = format!("`population` allows at most {} units", limits::POPULATION_UNITS);
         refuse("network.units", &title, &format!("this is {}: each meets each", sum.units));
     }
+    if sum.inputs > limits::POPULATION_INPUTS {
+        let title = format!("`population` allows at most {} inputs", limits::POPULATION_INPUTS);
+        refuse("network.inputs", &title, &format!("this is {}", sum.inputs));
+    }
     if teacher > sum.inputs {
         let title = "`teacher_units` must be at most `inputs`: their directions are orthogonal";
         refuse("data.teacher_units", title, &format!("{teacher} units, {} inputs", sum.inputs));

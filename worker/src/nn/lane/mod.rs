@@ -45,6 +45,12 @@ pub trait Lane: Number {
     fn enter<J: Job>(job: J) -> J::Output;
     /// `value` in each lane.
     fn splat(value: Self::Elem) -> Self;
+    /// Numbers `from`, `from` + 1, … of a row for each lane, one lane value each: of as many as `columns` holds, at
+    /// most WIDTH. WIDTH numbers are read from each row.
+    #[inline(always)]
+    fn columns(rows: &[&[Self::Elem]], from: usize, columns: &mut [Self]) {
+        columns_singly(rows, from, columns);
+    }
     /// The bits.
     fn to_bits(self) -> Self::Bits;
     /// From the bits.
@@ -124,6 +130,16 @@ pub(crate) fn prefetch<V: Lane>(lanes: &[V]) {
     }
     #[cfg(not(target_arch = "x86_64"))]
     let _ = lanes;
+}
+
+/// As [`Lane::columns`], number by number, reading nothing beside them.
+#[inline(always)]
+pub(crate) fn columns_singly<V: Lane>(rows: &[&[V::Elem]], from: usize, columns: &mut [V]) {
+    for (c, column) in columns.iter_mut().enumerate() {
+        for (number, row) in elements_mut(std::slice::from_mut(column)).iter_mut().zip(rows) {
+            *number = row[from + c];
+        }
+    }
 }
 
 /// Vector instructions that a job is compiled for.

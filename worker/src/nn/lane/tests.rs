@@ -4,7 +4,7 @@ use rand::rngs::ChaCha8Rng;
 use rand::{Rng, SeedableRng};
 
 use super::{Array, Job, Lane, Lanes, Level, Precise, elements, elements_mut};
-use crate::nn::scalar::Scalar;
+use crate::nn::scalar::{Number, Scalar};
 
 /// Results of each operation on three operands.
 struct Operations<V>([V; 3]);
@@ -86,4 +86,48 @@ fn lanes_compute_what_single_numbers_compute() {
     }
     agree::<f32, f32, 1>(single);
     agree::<f64, f64, 1>(double);
+}
+
+/// Columns of rows, with the instructions of the lanes.
+struct Columns<'a, V: Lane> {
+    rows: &'a [&'a [V::Elem]],
+    from: usize,
+    columns: &'a mut [V],
+}
+
+impl<V: Lane> Job for Columns<'_, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        V::columns(self.rows, self.from, self.columns);
+    }
+}
+
+fn turns_over<V: Lane>() {
+    let numbers: Vec<V::Elem> = (0..1000).map(|i| V::Elem::from_f64(f64::from(i))).collect();
+    let rows: Vec<&[V::Elem]> = (0..V::WIDTH).map(|lane| &numbers[lane * 37..]).collect();
+    for (from, count) in [(0, V::WIDTH), (3, V::WIDTH), (V::WIDTH, 1), (5, V::WIDTH.div_ceil(2))] {
+        let mut columns = vec![V::ZERO; count];
+        V::enter(Columns { rows: &rows, from, columns: &mut columns });
+        for (c, column) in elements(&columns).chunks_exact(V::WIDTH).enumerate() {
+            for (lane, number) in column.iter().enumerate() {
+                assert_eq!(number.to_f64(), (lane * 37 + from + c) as f64, "column {c}, lane {lane}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_become_columns_in_every_lane() {
+    if Lanes::force(Level::Avx512).is_some() {
+        turns_over::<<f32 as Precise>::Avx512>();
+        turns_over::<<f64 as Precise>::Avx512>();
+    }
+    if Lanes::force(Level::Avx2).is_some() {
+        turns_over::<<f32 as Precise>::Avx2>();
+        turns_over::<<f64 as Precise>::Avx2>();
+    }
+    turns_over::<f32>();
+    turns_over::<f64>();
 }

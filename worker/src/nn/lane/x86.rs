@@ -3,10 +3,12 @@
 //! A value may only be used below [`super::Lanes::run`] at a level that has its registers; each `unsafe` line here is
 //! an instruction of such a level.
 
+mod transpose;
+
 use std::arch::x86_64::*;
 
 use crate::nn::functions::{double, single};
-use crate::nn::lane::{Job, Lane, avx2, avx512};
+use crate::nn::lane::{Job, Lane, avx2, avx512, elements_mut};
 use crate::nn::scalar::Number;
 
 /// One lane type: its register, its numbers and the instruction for each operation.
@@ -14,6 +16,7 @@ macro_rules! lanes {
     (
         $(#[$doc:meta])*
         $name:ident($register:ident): [$float:ident; $width:literal], $functions:ident, $enter:ident, registers $registers:literal,
+        stages [$($distance:literal)*],
         bits $bits:ident of $word:ident as $int:ident, mask $mask:ident,
         splat $splat:ident, add $add:ident, sub $sub:ident, mul $mul:ident, div $div:ident, fma $fma:ident,
         sqrt $sqrt:ident, gt |$a:ident, $b:ident| $gt:expr,
@@ -134,6 +137,17 @@ macro_rules! lanes {
                 Self(unsafe { $splat(value) })
             }
             #[inline(always)]
+            fn columns(rows: &[&[$float]], from: usize, columns: &mut [Self]) {
+                let mut square = [Self::ZERO; $width];
+                for (row, numbers) in square.iter_mut().zip(rows) {
+                    elements_mut(std::slice::from_mut(row)).copy_from_slice(&numbers[from..from + $width]);
+                }
+                $(transpose::stage::<Self, $distance, $width>(&mut square);)*
+                for (to, column) in columns.iter_mut().zip(square) {
+                    *to = column;
+                }
+            }
+            #[inline(always)]
             fn to_bits(self) -> $bits {
                 // SAFETY: the level has this instruction
                 unsafe { $to_bits(self.0) }
@@ -185,6 +199,7 @@ macro_rules! lanes {
 lanes! {
     /// Sixteen f32 (AVX-512).
     Single16(__m512): [f32; 16], single, avx512, registers 32,
+    stages [8 4 2 1],
     bits __m512i of u32 as i32, mask __mmask16,
     splat _mm512_set1_ps, add _mm512_add_ps, sub _mm512_sub_ps, mul _mm512_mul_ps, div _mm512_div_ps,
     fma _mm512_fmadd_ps, sqrt _mm512_sqrt_ps, gt |a, b| _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b),
@@ -197,6 +212,7 @@ lanes! {
 lanes! {
     /// Eight f64 (AVX-512).
     Double8(__m512d): [f64; 8], double, avx512, registers 32,
+    stages [4 2 1],
     bits __m512i of u64 as i64, mask __mmask8,
     splat _mm512_set1_pd, add _mm512_add_pd, sub _mm512_sub_pd, mul _mm512_mul_pd, div _mm512_div_pd,
     fma _mm512_fmadd_pd, sqrt _mm512_sqrt_pd, gt |a, b| _mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b),
@@ -209,6 +225,7 @@ lanes! {
 lanes! {
     /// Eight f32 (AVX2 and FMA).
     Single8(__m256): [f32; 8], single, avx2, registers 16,
+    stages [4 2 1],
     bits __m256i of u32 as i32, mask __m256,
     splat _mm256_set1_ps, add _mm256_add_ps, sub _mm256_sub_ps, mul _mm256_mul_ps, div _mm256_div_ps,
     fma _mm256_fmadd_ps, sqrt _mm256_sqrt_ps, gt |a, b| _mm256_cmp_ps::<_CMP_GT_OQ>(a, b),
@@ -221,6 +238,7 @@ lanes! {
 lanes! {
     /// Four f64 (AVX2 and FMA).
     Double4(__m256d): [f64; 4], double, avx2, registers 16,
+    stages [2 1],
     bits __m256i of u64 as i64, mask __m256d,
     splat _mm256_set1_pd, add _mm256_add_pd, sub _mm256_sub_pd, mul _mm256_mul_pd, div _mm256_div_pd,
     fma _mm256_fmadd_pd, sqrt _mm256_sqrt_pd, gt |a, b| _mm256_cmp_pd::<_CMP_GT_OQ>(a, b),

@@ -6,7 +6,7 @@ use crate::nn::lane::Job;
 use crate::nn::layer;
 use crate::nn::loss;
 use crate::nn::network::{Batch, Forward, Network, Workspace};
-use crate::nn::relu_sum;
+use crate::nn::relu_sum::Errors;
 use crate::nn::scalar::{Number, Scalar};
 
 /// A walk over the rows of a batch, piece by piece, so that the caller can look up between pieces.
@@ -47,14 +47,19 @@ impl<'a, S: Scalar> Pass<'a, S> {
             _ => rows.min(self.done + self.workspace.piece),
         };
         if let (Some(sum), Some(buffers)) = (self.network.sum(), &mut self.workspace.sum) {
-            let batch = Batch {
-                features: &self.batch.features[self.done * inputs..end * inputs],
-                targets: &self.batch.targets[self.done..end],
-            };
-            let (share, so_far) = (S::from_f64(1.0 / rows as f64), with_loss.then_some(self.sum));
             let lanes = self.workspace.lanes;
-            self.sum =
-                relu_sum::add(sum, self.theta, &batch, self.loss, share, so_far, gradient, buffers, lanes);
+            self.sum = if self.loss == Loss::Population {
+                lanes.run(buffers.population(sum, self.theta, rows, with_loss, gradient))
+            } else {
+                let errors = Errors {
+                    targets: &self.batch.targets[self.done..end],
+                    share: S::from_f64(1.0 / rows as f64),
+                    so_far: self.sum,
+                    gradient,
+                };
+                let features = &self.batch.features[self.done * inputs..end * inputs];
+                lanes.run(buffers.rows(sum, self.theta, features, Some(errors)))
+            };
             (self.before, self.done) = (self.done, end);
             return end < rows;
         }

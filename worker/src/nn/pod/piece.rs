@@ -102,15 +102,13 @@ impl<V: Lane, O: Operand<V>> Piece<'_, V, O> {
                     forward(strip, self.theta, input, activation, sums, stride);
                 }
             }
-            if is_light(activation) {
-                continue;
+            match activation {
+                _ if is_light(activation) => {}
+                Activation::Gelu if self.state.wanted.gradient && !slopes.is_empty() => {
+                    layer::activate_gelu(sums, slopes);
+                }
+                _ => layer::activate(activation, sums),
             }
-            if !slopes.is_empty() && self.state.wanted.gradient {
-                let slopes = &mut slopes[..sums.len()];
-                slopes.fill(V::ONE);
-                layer::multiply_by_derivative(activation, &[], sums, slopes);
-            }
-            layer::activate(activation, sums);
         }
     }
 

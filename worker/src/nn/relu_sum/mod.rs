@@ -11,13 +11,13 @@ mod rows;
 #[cfg(test)]
 mod tests;
 
-use seedsweep_common::spec::{self, Loss, SumOutput, SumScale};
+use seedsweep_common::spec::{self, SumOutput, SumScale};
 
 use crate::nn::lane::Lanes;
-use crate::nn::network::Batch;
 use crate::nn::scalar::{Number, Scalar};
 use population::Population;
-use rows::{Errors, Rows};
+pub(super) use rows::Errors;
+use rows::Rows;
 
 /// Shape of a sum of relus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,9 +84,9 @@ impl<V: Number> Workspace<V> {
         }
     }
 
-    /// What computes the population loss.
+    /// What computes the population loss, and its gradient if it is wanted.
     #[inline(always)]
-    fn population<'a>(
+    pub(super) fn population<'a>(
         &'a mut self,
         sum: &ReluSum,
         theta: &'a [V],
@@ -109,9 +109,9 @@ impl<V: Number> Workspace<V> {
         }
     }
 
-    /// What goes on with the gradient, if it is wanted, and with the sum of squared errors, over some rows.
+    /// What goes over some rows (rows, inputs), leaves their outputs here, and goes on with `errors`.
     #[inline(always)]
-    fn rows<'a>(
+    pub(super) fn rows<'a>(
         &'a mut self,
         sum: &'a ReluSum,
         theta: &'a [V],
@@ -121,39 +121,6 @@ impl<V: Number> Workspace<V> {
         self.outputs.resize(features.len() / sum.inputs, V::ZERO);
         Rows { sum, theta, features, errors, sums: &mut self.sums, outputs: &mut self.outputs }
     }
-}
-
-/// Loss and gradient of some rows at once, or of the whole population: grows `loss`, if it is given, and `gradient`,
-/// likewise. Of the population the rows of `batch` are the teacher's directions, of which only the number counts.
-#[expect(clippy::too_many_arguments, reason = "what a pass over rows is made of")]
-pub(super) fn add<S: Scalar>(
-    sum: &ReluSum,
-    theta: &[S],
-    batch: &Batch<'_, S>,
-    loss: Loss,
-    share: S,
-    so_far: Option<S>,
-    gradient: Option<&mut [S]>,
-    workspace: &mut Workspace<S>,
-    lanes: Lanes,
-) -> S {
-    if loss == Loss::Population {
-        let teacher = batch.targets.len();
-        return lanes.run(workspace.population(sum, theta, teacher, so_far.is_some(), gradient));
-    }
-    let errors = Errors { targets: batch.targets, share, so_far: so_far.unwrap_or(S::ZERO), gradient };
-    lanes.run(workspace.rows(sum, theta, batch.features, Some(errors)))
-}
-
-/// What the sum gives for each row of `features` (rows, inputs), left in the workspace.
-pub(super) fn outputs<S: Scalar>(
-    sum: &ReluSum,
-    theta: &[S],
-    features: &[S],
-    workspace: &mut Workspace<S>,
-    lanes: Lanes,
-) {
-    lanes.run(workspace.rows(sum, theta, features, None));
 }
 
 /// wᵣ·x for each row of `features` (rows, inputs): (rows, units).

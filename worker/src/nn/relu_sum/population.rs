@@ -61,7 +61,7 @@ impl<V: Number> Scratch<V> {
 }
 
 /// Loss and gradient against the teacher e₁ … e_k.
-pub(super) struct Population<'a, V> {
+pub(in crate::nn) struct Population<'a, V> {
     /// (units, inputs).
     pub(super) weights: &'a [V],
     pub(super) inputs: usize,

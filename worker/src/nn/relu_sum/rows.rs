@@ -5,19 +5,19 @@ use crate::nn::lane::Job;
 use crate::nn::scalar::Number;
 
 /// What rows are compared with.
-pub(super) struct Errors<'a, V> {
+pub(in crate::nn) struct Errors<'a, V> {
     /// (rows).
-    pub(super) targets: &'a [V],
+    pub(in crate::nn) targets: &'a [V],
     /// 1/B, rounded.
-    pub(super) share: V,
+    pub(in crate::nn) share: V,
     /// The sum of squared errors so far.
-    pub(super) so_far: V,
+    pub(in crate::nn) so_far: V,
     /// The gradient so far, if it is wanted: (parameters). That of signs is left as it is.
-    pub(super) gradient: Option<&'a mut [V]>,
+    pub(in crate::nn) gradient: Option<&'a mut [V]>,
 }
 
 /// Some rows.
-pub(super) struct Rows<'a, V> {
+pub(in crate::nn) struct Rows<'a, V> {
     pub(super) sum: &'a ReluSum,
     pub(super) theta: &'a [V],
     /// (rows, inputs).

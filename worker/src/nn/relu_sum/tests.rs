@@ -5,7 +5,9 @@ use std::f64::consts::PI;
 
 use super::angle::{self, Angle};
 use super::*;
-use crate::nn::network::{Network, Workspace as Buffers};
+use seedsweep_common::spec::Loss;
+
+use crate::nn::network::{Batch, Network, Workspace as Buffers};
 use crate::nn::scalar::Dual;
 
 fn sum(inputs: u32, units: u32, output: SumOutput, scale: SumScale) -> Network {

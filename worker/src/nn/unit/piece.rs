@@ -2,8 +2,9 @@
 
 use seedsweep_common::spec::{Activation, Loss};
 
+use super::Buffers;
+use super::layout::{Sheet, Side, mirror};
 use super::panels::{Panels, registers, stride};
-use super::{Buffers, Sheet, Side, mirror};
 use crate::nn::lane::{Each, Job, Lane, Matrix, Product, Shared, Start, elements, elements_mut};
 use crate::nn::layer;
 use crate::nn::loss;
@@ -327,11 +328,11 @@ fn finish<V: Lane>(
 
 /// Adds rows of registers, `stride` apart, to as many sums.
 #[inline(always)]
-#[expect(clippy::needless_range_loop, reason = "indices that are constants become registers")]
 fn add_rows<V: Lane, const N: usize>(rows: &[V], stride: usize, sums: &mut [V; N]) {
     let mut all = *sums;
     for row in rows.chunks(stride) {
         let Some(row) = row.first_chunk::<N>() else { break };
+        // an index that is a constant names a register
         for i in 0..N {
             all[i] = all[i].add(row[i]);
         }

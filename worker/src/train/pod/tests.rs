@@ -3,6 +3,7 @@
 mod sums;
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use ndarray::Array2;
 use seedsweep_common::fingerprint::ParameterDigest;
@@ -90,7 +91,6 @@ fn experiment(layers: &[u32], activation: Activation, loss: Loss, optimizer: Opt
     experiment
 }
 
-/// gelu trains alone, and must do so whatever asks for it.
 const ACTIVATIONS: [Activation; 6] = [
     Activation::Relu,
     Activation::LeakyRelu,
@@ -168,29 +168,69 @@ fn every_remainder_of_width_rows_and_batch_has_the_bits_of_trials_alone() {
     }
 }
 
+const STOPS: [Stop; 4] = [
+    Stop { grad_norm: Some(0.05), loss: None, max_error: None },
+    Stop { grad_norm: None, loss: Some(0.6), max_error: None },
+    Stop { grad_norm: None, loss: None, max_error: Some(0.9) },
+    Stop { grad_norm: Some(0.05), loss: Some(0.6), max_error: Some(0.9) },
+];
+
+/// `demo` with rules that end its trials at different times.
+fn stopping(stop: Stop, batch: Batch, optimizer: Optimizer) -> Experiment {
+    let mut experiment = demo();
+    experiment.train.batch = batch;
+    experiment.train.budget = Budget::Epochs(150);
+    experiment.train.lr = 0.3;
+    experiment.train.optimizer = optimizer;
+    experiment.train.stop = stop;
+    experiment
+}
+
+/// Whether trials ended after more than three different numbers of updates.
+fn stops_differ(found: &[Bits]) -> bool {
+    let mut steps: Vec<u64> = found.iter().map(|bits| bits.2).collect();
+    steps.sort_unstable();
+    steps.dedup();
+    steps.len() > 3
+}
+
 #[test]
 fn each_trial_of_a_pod_stops_by_its_own_rules() {
-    let stops = [
-        Stop { grad_norm: Some(0.05), ..Stop::default() },
-        Stop { loss: Some(0.6), ..Stop::default() },
-        Stop { max_error: Some(0.9), ..Stop::default() },
-        Stop { grad_norm: Some(0.05), loss: Some(0.6), max_error: Some(0.9) },
-    ];
-    for stop in stops {
+    for stop in STOPS {
         for batch in [Batch::Full, Batch::Size(3)] {
-            let mut experiment = demo();
-            experiment.train.batch = batch;
+            let mut experiment = stopping(stop, batch, Optimizer::Sgd { momentum: 0.0 });
+            // the budget ends within an epoch of batches of 3 from 4 rows
             experiment.train.budget = Budget::Steps(301);
-            experiment.train.lr = 0.3;
-            experiment.train.stop = stop;
-            let prepared = prepare(Precision::F32, experiment);
-            let found = assert_same(prepared, 24, &format!("{stop:?} {batch:?}"));
-            let mut steps: Vec<u64> = found.iter().map(|bits| bits.2).collect();
-            steps.sort_unstable();
-            steps.dedup();
-            assert!(steps.len() > 3, "{stop:?} {batch:?} ends all alike: {steps:?}");
+            let found = assert_same(prepare(Precision::F32, experiment), 40, &format!("{stop:?} {batch:?}"));
+            assert!(stops_differ(&found), "{stop:?} {batch:?} ends all alike");
         }
     }
+}
+
+#[test]
+fn a_lane_that_takes_one_trial_after_the_other_gives_each_its_own_bits() {
+    let all = RestartRange::new(0, 40).unwrap();
+    let batches = [(Batch::Full, false), (Batch::Size(3), true), (Batch::Size(3), false)];
+    let mut differing = 0;
+    for (round, optimizer) in OPTIMIZERS.into_iter().enumerate() {
+        for (number, (batch, has_own_order)) in batches.into_iter().enumerate() {
+            let precision = [Precision::F32, Precision::F64][(round + number) % 2];
+            let mut experiment = stopping(STOPS[round % STOPS.len()], batch, optimizer);
+            experiment.vary.order = has_own_order;
+            experiment.train.shuffle = has_own_order;
+            if !matches!(optimizer, Optimizer::Gd | Optimizer::Sgd { momentum: 0.0 }) {
+                experiment.train.lr = 0.03;
+            }
+            let what = format!("{precision:?} {optimizer:?} {batch:?} {has_own_order}");
+            let prepared = prepare(precision, experiment);
+            let depends_on_step = matches!(optimizer, Optimizer::Adam { .. } | Optimizer::AdamW { .. });
+            if Lanes::detect().level() != Level::Baseline {
+                assert_eq!(prepared.pods(all).count() == 1, !depends_on_step, "{what}");
+            }
+            differing += usize::from(stops_differ(&assert_same(prepared, 40, &what)));
+        }
+    }
+    assert!(differing > 10, "trials end at different times in {differing} of 21 experiments only");
 }
 
 #[test]
@@ -208,15 +248,22 @@ fn trials_that_diverge_leave_their_neighbours_alone() {
 }
 
 #[test]
-fn a_pod_stops_where_it_is_told_to() {
-    let mut experiment = demo();
+fn a_pod_stops_within_a_second_in_the_middle() {
+    let momentum = Optimizer::Sgd { momentum: 0.9 };
+    let mut experiment = experiment(&[64, 32, 10], Activation::Relu, Loss::CrossEntropy, momentum);
     experiment.train.budget = Budget::Epochs(u64::MAX);
-    let prepared = prepare(Precision::F32, experiment);
+    experiment.train.batch = Batch::Full;
+    let prepared = prepare_rows(Precision::F32, experiment, rows(5_000, 64, 10, Loss::CrossEntropy));
     let cancelled = AtomicBool::new(false);
     let pod = prepared.pods(RestartRange::new(0, 16).unwrap()).next().unwrap();
     std::thread::scope(|scope| {
         let trained = scope.spawn(|| prepared.train_pod(pod, &cancelled, &mut |_| ()));
+        // somewhere in the middle, wherever that is by then
+        std::thread::sleep(Duration::from_millis(100));
+        assert!(!trained.is_finished());
+        let told = Instant::now();
         cancelled.store(true, Ordering::Relaxed);
         assert!(matches!(trained.join().unwrap(), Err(TrainError::Cancelled)));
+        assert!(told.elapsed() < Duration::from_secs(1), "after {:?}", told.elapsed());
     });
 }
