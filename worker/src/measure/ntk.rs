@@ -20,7 +20,7 @@ pub(super) fn lambda_min(network: &Network, theta: &[f64], rows: &Rows) -> f64 {
         Some(sum) => gram_of_sum(sum, theta, rows),
         None => gram(network, theta, rows),
     };
-    eigen::values(gram).and_then(|values| values.first().copied()).unwrap_or(f64::NAN)
+    eigen::values(&gram).and_then(|values| values.first().copied()).unwrap_or(f64::NAN)
 }
 
 /// The Gram matrix (rows, squared) of a sum of relus: scale² · x_i·x_j · Σ a² over the units that are on at both rows
@@ -137,7 +137,7 @@ mod tests {
             let cosine = dot(&unit[i], &unit[j]).clamp(-1.0, 1.0);
             cosine * (std::f64::consts::PI - Number::acos(cosine)) / (2.0 * std::f64::consts::PI)
         });
-        let values = eigen::values(kernel).unwrap();
+        let values = eigen::values(&kernel).unwrap();
         // science.md S6: λ₀ and λ_max in closed form
         assert!((values[0] - 0.055_002_947_5).abs() < 1e-10, "{}", values[0]);
         assert!((values[9] - 1.427_659_87).abs() < 1e-8, "{}", values[9]);

@@ -1,10 +1,13 @@
 //! What a point is, judged from its gradient and its Hessian's eigenvalues (`docs/minima.md`).
 
 use ndarray::Array2;
+use rand_distr::{Distribution, StandardNormal};
 use seedsweep_common::limits;
 use seedsweep_common::outcome::Certificate;
+use seedsweep_common::seed;
 use seedsweep_common::spec::Loss;
 
+use super::lanczos::{self, Ends};
 use super::surface::{Cancelled, Point, Surface, dot};
 use super::{eigen, symmetry};
 
@@ -14,6 +17,15 @@ const GRADIENT_ZERO: f64 = 1e-8;
 const CURVATURE_ZERO: f64 = 1e-6;
 /// A unit this near to its kink at a training row may be on it.
 const KINK: f64 = 1e-7;
+
+/// A Ritz value has settled once its residual is at most this share of it.
+const SETTLED: f64 = 0.05;
+/// Most products with the Hessian of a large network.
+const LANCZOS_STEPS: usize = 500;
+/// Most values of the vectors that these leave (256 MiB).
+const LANCZOS_VALUES: usize = 1 << 25;
+/// Stream of the probe generator that draws their start.
+const LANCZOS_STREAM: u64 = 3;
 
 /// A certificate with what it rests on.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -28,7 +40,7 @@ pub(super) struct Verdict {
 /// Judges `point`.
 pub(super) fn judge(surface: &mut Surface<'_>, point: &Point) -> Result<Verdict, Cancelled> {
     let without_hessian = |certificate| Verdict { certificate, lambda_min: f64::NAN, lambda_max: f64::NAN };
-    if !point.is_finite() || point.theta.len() > limits::DENSE_HESSIAN_PARAMETERS {
+    if !point.is_finite() {
         return Ok(without_hessian(Certificate::NotConverged));
     }
     if is_at_kink(surface, &point.theta) {
@@ -37,14 +49,51 @@ pub(super) fn judge(surface: &mut Surface<'_>, point: &Point) -> Result<Verdict,
     if point.gradient_max() > GRADIENT_ZERO {
         return Ok(without_hessian(Certificate::NotConverged));
     }
-    let hessian = surface.hessian(&point.theta)?;
-    Ok(judge_curvature(hessian, || symmetry::null_directions(surface, &point.theta))
-        .unwrap_or(without_hessian(Certificate::NotConverged)))
+    let verdict = if point.theta.len() > limits::DENSE_HESSIAN_PARAMETERS {
+        judge_ends(surface, &point.theta)?
+    } else {
+        let hessian = surface.hessian(&point.theta)?;
+        judge_curvature(&hessian, || symmetry::explained(surface, &point.theta))
+    };
+    Ok(verdict.unwrap_or(without_hessian(Certificate::NotConverged)))
+}
+
+/// Judges a point without gradient by the ends of its Hessian's spectrum on what symmetries do not explain. `None` if
+/// they cannot be computed.
+///
+/// A Ritz value below zero proves a saddle. That there is none counts only once the smallest has settled: an eigenvalue
+/// within its residual, which is small beside it or beside what counts as zero.
+pub(super) fn judge_ends(surface: &mut Surface<'_>, theta: &[f64]) -> Result<Option<Verdict>, Cancelled> {
+    let Some(known) = symmetry::null_directions(surface, theta) else { return Ok(None) };
+    let mut rng = seed::probe_generator(LANCZOS_STREAM);
+    let start = (0..theta.len()).map(|_| StandardNormal.sample(&mut rng)).collect();
+    let most = LANCZOS_STEPS.min(LANCZOS_VALUES / theta.len());
+    let times = |x: &[f64]| surface.hessian_times(theta, x);
+    let Some(ends) = lanczos::ends(times, &known, start, most, is_settled)? else { return Ok(None) };
+    let Ends { min, max } = ends;
+    let zero = CURVATURE_ZERO * max.value;
+    let certificate = if min.value < -zero {
+        Certificate::Saddle
+    } else if !is_settled(&ends) || min.value - min.residual <= zero {
+        Certificate::NotConverged
+    } else if known.is_empty() {
+        Certificate::Minimum
+    } else {
+        Certificate::Flat
+    };
+    Ok(Some(Verdict { certificate, lambda_min: min.value, lambda_max: max.value }))
+}
+
+/// Whether both ends are known well enough.
+fn is_settled(ends: &Ends) -> bool {
+    let zero = CURVATURE_ZERO * ends.max.value.abs();
+    ends.max.residual <= SETTLED * ends.max.value.abs()
+        && ends.min.residual <= SETTLED * ends.min.value.abs().max(zero)
 }
 
 /// Judges a point without gradient by its `hessian`; `explained` counts the null directions that symmetries
 /// explain. `None` if the eigenvalues cannot be computed.
-fn judge_curvature(hessian: Array2<f64>, explained: impl FnOnce() -> usize) -> Option<Verdict> {
+fn judge_curvature(hessian: &Array2<f64>, explained: impl FnOnce() -> usize) -> Option<Verdict> {
     let eigenvalues = eigen::values(hessian)?;
     let (lambda_min, lambda_max) = (*eigenvalues.first()?, *eigenvalues.last()?);
     let zero = CURVATURE_ZERO * lambda_max;
@@ -76,7 +125,7 @@ mod tests {
 
     fn judged(diagonal: &[f64], explained: usize) -> Certificate {
         let hessian = Array2::from_diag(&ndarray::Array1::from(diagonal.to_vec()));
-        judge_curvature(hessian, || explained).unwrap().certificate
+        judge_curvature(&hessian, || explained).unwrap().certificate
     }
 
     #[test]

@@ -2,14 +2,16 @@
 //! (Bowdler, Martin, Reinsch & Wilkinson 1968, `tred1` and `imtql1`). Deterministic; O(n³) for up to
 //! `limits::DENSE_HESSIAN_PARAMETERS` rows.
 
-use ndarray::{Array1, Array2, s};
+use ndarray::Array2;
+
+use super::surface::{dot, row_major};
 
 /// Rotations until an eigenvalue counts as lost; it takes two or three.
 const SWEEPS_PER_VALUE: u32 = 60;
 
 /// All eigenvalues of the symmetric `matrix`, ascending; `None` if it holds a NaN or an infinity, or (never seen)
 /// if the iteration does not settle.
-pub(crate) fn values(matrix: Array2<f64>) -> Option<Vec<f64>> {
+pub(crate) fn values(matrix: &Array2<f64>) -> Option<Vec<f64>> {
     if matrix.iter().any(|x| !x.is_finite()) {
         return None;
     }
@@ -19,41 +21,47 @@ pub(crate) fn values(matrix: Array2<f64>) -> Option<Vec<f64>> {
     Some(diagonal)
 }
 
+/// All eigenvalues of a tridiagonal matrix, ascending: its diagonal (n) and what is below it (n − 1).
+pub(super) fn tridiagonal_values(diagonal: &[f64], below: &[f64]) -> Option<Vec<f64>> {
+    let (mut diagonal, mut below) = (diagonal.to_vec(), below.to_vec());
+    below.resize(diagonal.len(), 0.0);
+    implicit_ql(&mut diagonal, &mut below)?;
+    diagonal.sort_by(f64::total_cmp);
+    Some(diagonal)
+}
+
 /// Diagonal (n) and subdiagonal (n, the last 0) of a tridiagonal matrix with the same eigenvalues.
-fn tridiagonal(mut a: Array2<f64>) -> (Vec<f64>, Vec<f64>) {
-    let n = a.nrows();
+fn tridiagonal(matrix: &Array2<f64>) -> (Vec<f64>, Vec<f64>) {
+    let n = matrix.nrows();
+    let mut a = row_major(matrix).into_owned();
     let mut below = vec![0.0; n];
     for (k, below) in below.iter_mut().enumerate().take(n.saturating_sub(2)) {
-        let mut v: Array1<f64> = a.slice(s![k + 1.., k]).to_owned();
-        let norm = v.iter().fold(0.0, |sum: f64, x| sum + x * x).sqrt();
+        let mut v: Vec<f64> = a[k * n + k..].iter().step_by(n).skip(1).copied().collect();
+        let norm = dot(&v, &v).sqrt();
         if norm == 0.0 {
             continue;
         }
         // the sign that does not cancel
         let alpha = if v[0] > 0.0 { -norm } else { norm };
         v[0] -= alpha;
-        let squared = v.iter().fold(0.0, |sum: f64, x| sum + x * x);
         *below = alpha;
-        reflect(a.slice_mut(s![k + 1.., k + 1..]), &v, squared);
+        reflect(&mut a[(k + 1) * n..], n, &v);
     }
     if n >= 2 {
-        below[n - 2] = a[[n - 1, n - 2]];
+        below[n - 2] = a[(n - 1) * n + n - 2];
     }
-    (a.diag().to_vec(), below)
+    (a.iter().step_by(n + 1).copied().collect(), below)
 }
 
-/// A ← (I − 2vvᵀ/‖v‖²)·A·(I − 2vvᵀ/‖v‖²), by a symmetric update of rank two.
-fn reflect(mut a: ndarray::ArrayViewMut2<'_, f64>, v: &Array1<f64>, squared: f64) {
-    let mut p: Vec<f64> = a
-        .rows()
-        .into_iter()
-        .map(|row| 2.0 / squared * row.iter().zip(v).fold(0.0, |sum, (x, y)| sum + x * y))
-        .collect();
-    let half = p.iter().zip(v).fold(0.0, |sum, (x, y)| sum + x * y) / squared;
+/// A ← (I − 2vvᵀ/‖v‖²)·A·(I − 2vvᵀ/‖v‖²), by a symmetric update of rank two. A is the last columns of `rows`, which
+/// are `n` long, as many as there are rows.
+fn reflect(rows: &mut [f64], n: usize, v: &[f64]) {
+    let (from, squared) = (n - v.len(), dot(v, v));
+    let mut p: Vec<f64> = rows.chunks_exact(n).map(|row| 2.0 / squared * dot(&row[from..], v)).collect();
+    let half = dot(&p, v) / squared;
     p.iter_mut().zip(v).for_each(|(p, v)| *p -= half * v);
-    for (i, mut row) in a.rows_mut().into_iter().enumerate() {
-        let (v_i, p_i) = (v[i], p[i]);
-        for ((x, &v_j), &p_j) in row.iter_mut().zip(v).zip(&p) {
+    for (row, (v_i, p_i)) in rows.chunks_exact_mut(n).zip(v.iter().zip(&p)) {
+        for ((x, v_j), p_j) in row[from..].iter_mut().zip(v).zip(&p) {
             *x -= v_i * p_j + p_i * v_j;
         }
     }
@@ -120,7 +128,7 @@ mod tests {
     use std::f64::consts::PI;
     use std::time::Instant;
 
-    use ndarray::array;
+    use ndarray::{Array1, array};
     use rand::rngs::ChaCha8Rng;
     use rand::{RngExt, SeedableRng};
 
@@ -144,7 +152,7 @@ mod tests {
             0.20853421861101346,
             1.5670506910982307,
         ];
-        assert_close(&values(hilbert).unwrap(), &expected, 1e-15);
+        assert_close(&values(&hilbert).unwrap(), &expected, 1e-15);
     }
 
     #[test]
@@ -158,17 +166,17 @@ mod tests {
             });
             let expected: Vec<f64> =
                 (1..=n).map(|k| 2.0 - 2.0 * (k as f64 * PI / (n + 1) as f64).cos()).collect();
-            assert_close(&values(matrix).unwrap(), &expected, 1e-14);
+            assert_close(&values(&matrix).unwrap(), &expected, 1e-14);
         }
     }
 
     #[test]
     fn equal_and_zero_eigenvalues_are_found() {
-        assert_eq!(values(Array2::zeros((4, 4))).unwrap(), [0.0; 4]);
-        assert_eq!(values(Array2::eye(3)).unwrap(), [1.0; 3]);
-        assert_close(&values(Array2::ones((6, 6))).unwrap(), &[0.0, 0.0, 0.0, 0.0, 0.0, 6.0], 1e-14);
-        assert_eq!(values(Array2::zeros((0, 0))).unwrap(), [0.0; 0]);
-        assert_eq!(values(array![[1.0, f64::NAN], [f64::NAN, 1.0]]), None);
+        assert_eq!(values(&Array2::zeros((4, 4))).unwrap(), [0.0; 4]);
+        assert_eq!(values(&Array2::eye(3)).unwrap(), [1.0; 3]);
+        assert_close(&values(&Array2::ones((6, 6))).unwrap(), &[0.0, 0.0, 0.0, 0.0, 0.0, 6.0], 1e-14);
+        assert_eq!(values(&Array2::zeros((0, 0))).unwrap(), [0.0; 0]);
+        assert_eq!(values(&array![[1.0, f64::NAN], [f64::NAN, 1.0]]), None);
     }
 
     #[test]
@@ -179,12 +187,11 @@ mod tests {
         let expected: Vec<f64> = (0..n).map(|i| (i as f64 - 100.0) / 7.0).collect();
         let mut matrix = Array2::from_diag(&Array1::from(expected.clone()));
         for _ in 0..3 {
-            let v = Array1::from_shape_simple_fn(n, || rng.random::<f64>() - 0.5);
-            let squared = v.dot(&v);
-            reflect(matrix.view_mut(), &v, squared);
+            let v: Vec<f64> = (0..n).map(|_| rng.random::<f64>() - 0.5).collect();
+            reflect(matrix.as_slice_mut().unwrap(), n, &v);
         }
         let started = Instant::now();
-        let found = values(matrix).unwrap();
+        let found = values(&matrix).unwrap();
         let took = started.elapsed();
         assert_close(&found, &expected, 1e-11);
         // 0.1 to 0.6 s were measured, by what else the machine did; one order of n more would take minutes

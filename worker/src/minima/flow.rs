@@ -31,19 +31,19 @@ impl Stiffness {
     }
 
     /// The estimate at `theta`, on the safe side; 0 if there is no curvature.
-    pub(super) fn at(&mut self, surface: &mut Surface<'_>, theta: &[f64]) -> f64 {
+    pub(super) fn at(&mut self, surface: &mut Surface<'_>, theta: &[f64]) -> Result<f64, Cancelled> {
         let mut curvature = 0.0;
         for _ in 0..self.iterations {
             let norm = dot(&self.direction, &self.direction).sqrt();
             if norm == 0.0 {
-                return 0.0;
+                return Ok(0.0);
             }
             self.direction.iter_mut().for_each(|d| *d /= norm);
-            self.direction = surface.hessian_times(theta, &self.direction);
+            self.direction = surface.hessian_times(theta, &self.direction)?;
             curvature = dot(&self.direction, &self.direction).sqrt();
         }
         self.iterations = ITERATIONS[1];
-        SAFETY * curvature
+        Ok(SAFETY * curvature)
     }
 }
 

@@ -8,11 +8,14 @@ mod certificate;
 mod cholesky;
 pub(crate) mod eigen;
 mod flow;
+mod implicit;
+mod lanczos;
 mod lbfgs;
 mod newton;
 mod polish;
 mod probes;
 mod projection;
+mod rows;
 mod surface;
 mod symmetry;
 #[cfg(test)]

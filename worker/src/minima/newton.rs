@@ -6,7 +6,7 @@ use super::surface::{Cancelled, Point};
 
 /// Added to the diagonal, as a share of the Hessian's largest row sum: null directions of a flat family stay put,
 /// and a curvature of the certificate's smallest kind still gains two digits a step.
-const DAMPING: f64 = 1e-8;
+pub(super) const DAMPING: f64 = 1e-8;
 /// A step must shrink the gradient to at most this share.
 const SHRINKS: f64 = 0.5;
 /// A step that shrinks the gradient to at most this share makes the Hessian worth another step.

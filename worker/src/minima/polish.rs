@@ -1,13 +1,15 @@
 //! The polish: from where training stopped to where the gradient vanishes, without leaving the basin.
 //!
-//! Three phases: the gradient flow, which decides where the point belongs; L-BFGS with short steps that never go
-//! uphill; damped Newton. Each looks at this trial only.
+//! The gradient flow decides where the point belongs. Small networks follow it by its implicit method, which ends as
+//! Newton's; larger ones, and those with equal units, by an explicit one, then by L-BFGS with short steps that never go
+//! uphill, then by damped Newton. Each looks at this trial only.
 
 use seedsweep_common::limits;
 use seedsweep_common::outcome::{Certificate, Polish};
 
 use super::certificate::{self, Verdict};
 use super::flow::{self, Stiffness};
+use super::implicit;
 use super::lbfgs::Memory;
 use super::newton;
 use super::surface::{Cancelled, Point, Surface, dot, largest};
@@ -23,19 +25,18 @@ const FLOW_STEPS: u32 = 120;
 const FLOW_CUTS: u32 = 8;
 /// Longest step of any phase, in the largest absolute change of a parameter.
 pub(super) const LONGEST_STEP: f64 = 0.1;
-/// Parameters up to which a Hessian is cheap: it costs about 1.4 gradients for each.
-const FEW_PARAMETERS: usize = 32;
-/// Largest absolute entry of the gradient at which Newton is tried first, with few parameters and with more; ten
-/// times less after each refusal.
-const NEWTON_GRADIENT: [f64; 2] = [1e-4, 1e-6];
+/// Parameters up to which Hessians are cheap enough for the implicit method: about a quarter of a gradient for each.
+const FEW_PARAMETERS: usize = 64;
+/// Largest absolute entry of the gradient at which Newton is tried first; ten times less after each refusal.
+const NEWTON_GRADIENT: f64 = 1e-6;
 /// Halvings of a step until it counts as impossible.
-const HALVINGS: u32 = 50;
+pub(super) const HALVINGS: u32 = 50;
 /// At a kink steps go to and fro for ever: if the loss falls by at most this share in so many steps, they end.
 const KINK_PROGRESS: f64 = 1e-10;
 /// See [`KINK_PROGRESS`].
 const KINK_STEPS: u32 = 16;
 /// Share of the slope by which an L-BFGS step must go down (Armijo).
-const DESCENT: f64 = 1e-4;
+pub(super) const DESCENT: f64 = 1e-4;
 
 /// Polishes `theta` in at most `budget` steps; the polished point, or `theta` itself where that failed.
 pub(super) fn polish(
@@ -44,10 +45,9 @@ pub(super) fn polish(
     budget: u32,
 ) -> Result<(Polish, Vec<f64>), Cancelled> {
     let start = surface.at(theta.to_vec())?;
-    let mut walk = Walk { point: start.clone(), steps: 0, budget, surface };
-    if start.is_finite() && theta.len() <= limits::DENSE_HESSIAN_PARAMETERS {
-        walk.follow_flow()?;
-        walk.converge()?;
+    let mut walk = Walk { looked: (0, start.loss), point: start.clone(), steps: 0, budget, surface };
+    if start.is_finite() {
+        walk.go_down()?;
     }
     let Walk { point, steps, surface, .. } = walk;
     let Verdict { certificate, lambda_min, lambda_max } = certificate::judge(surface, &point)?;
@@ -71,12 +71,26 @@ pub(super) struct Walk<'w, 'a> {
     pub(super) point: Point,
     pub(super) steps: u32,
     budget: u32,
+    /// Steps and loss when a kink was last looked for.
+    looked: (u32, f64),
 }
 
 impl Walk<'_, '_> {
     /// Whether the budget is out.
     pub(super) fn is_spent(&self) -> bool {
         self.steps >= self.budget
+    }
+
+    /// To where the gradient vanishes, as far as that goes.
+    fn go_down(&mut self) -> Result<(), Cancelled> {
+        let theta = &self.point.theta;
+        let is_implicit =
+            theta.len() <= FEW_PARAMETERS && !symmetry::has_equal_units(self.surface.network, theta);
+        if is_implicit && implicit::follow(self)? {
+            return Ok(());
+        }
+        self.follow_flow()?;
+        self.converge()
     }
 
     /// Phase (a): the flow, with steps cut to a quarter where the loss would rise.
@@ -86,7 +100,7 @@ impl Walk<'_, '_> {
         let mut cuts = 0;
         while self.steps + 2 <= end && cuts < FLOW_CUTS && self.point.gradient_norm() > FLOW_GRADIENT {
             self.surface.check()?;
-            let curvature = stiffness.at(self.surface, &self.point.theta) * f64::from(1 << (2 * cuts));
+            let curvature = stiffness.at(self.surface, &self.point.theta)? * f64::from(1 << (2 * cuts));
             let most = (end - self.steps) as usize;
             let (time, stages) = flow::plan(&self.point.gradient, curvature, LONGEST_STEP, most);
             let next = flow::advance(self.surface, &self.point, time, stages)?;
@@ -104,10 +118,10 @@ impl Walk<'_, '_> {
     /// Phases (b) and (c), until the gradient vanishes, nothing goes down any more or the budget is out.
     fn converge(&mut self) -> Result<(), Cancelled> {
         let mut memory = Memory::default();
-        let mut newton_gradient = NEWTON_GRADIENT[usize::from(self.point.theta.len() > FEW_PARAMETERS)];
-        let mut looked = (self.steps, self.point.loss);
+        let has_hessian = self.point.theta.len() <= limits::DENSE_HESSIAN_PARAMETERS;
+        let mut newton_gradient = NEWTON_GRADIENT;
         while !self.is_spent() && self.point.gradient_max() > GRADIENT_TARGET {
-            if self.point.gradient_max() <= newton_gradient {
+            if has_hessian && self.point.gradient_max() <= newton_gradient {
                 if !symmetry::has_equal_units(self.surface.network, &self.point.theta)
                     && newton::converge(self)?
                 {
@@ -118,12 +132,8 @@ impl Walk<'_, '_> {
             if !self.quasi_newton_step(&mut memory)? {
                 return Ok(());
             }
-            if self.steps - looked.0 >= KINK_STEPS {
-                let is_stuck = looked.1 - self.point.loss <= KINK_PROGRESS * self.point.loss.abs();
-                if is_stuck && certificate::is_at_kink(self.surface, &self.point.theta) {
-                    return Ok(());
-                }
-                looked = (self.steps, self.point.loss);
+            if self.is_stuck_at_a_kink() {
+                return Ok(());
             }
         }
         Ok(())
@@ -173,6 +183,17 @@ impl Walk<'_, '_> {
     pub(super) fn is_lower_in_the_noise(&self, next: &Point) -> bool {
         next.loss <= self.point.loss + 8.0 * f64::EPSILON * self.point.loss.abs()
             && next.gradient_norm() < self.point.gradient_norm()
+    }
+
+    /// Whether the point goes to and fro at a kink; looked at now and then.
+    pub(super) fn is_stuck_at_a_kink(&mut self) -> bool {
+        if self.steps - self.looked.0 < KINK_STEPS {
+            return false;
+        }
+        let progress = self.looked.1 - self.point.loss;
+        self.looked = (self.steps, self.point.loss);
+        progress <= KINK_PROGRESS * self.point.loss.abs()
+            && certificate::is_at_kink(self.surface, &self.point.theta)
     }
 
     /// Moves to `next`.

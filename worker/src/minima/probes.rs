@@ -8,7 +8,7 @@ use seedsweep_common::seed;
 use seedsweep_common::spec::Loss;
 
 use super::projection::Projection;
-use super::surface::Surface;
+use super::surface::{Points, Surface};
 use crate::nn::data::Dataset;
 use crate::nn::loss;
 use crate::nn::network::Network;
@@ -26,8 +26,7 @@ const FUNCTION_STREAM: u64 = 2;
 /// Points and projections that sketches are made with, shared by all trials of an experiment.
 #[derive(Debug)]
 pub struct Probes {
-    /// (points, inputs).
-    points: Vec<f64>,
+    points: Points,
     raw: Projection,
     function: Projection,
 }
@@ -68,7 +67,7 @@ impl Probes {
     fn at(points: Vec<f64>, network: &Network) -> Self {
         let values = points.len() / network.input_width() * network.output_width();
         Self {
-            points,
+            points: Points::new(network, points),
             raw: Projection::new(RAW_STREAM, network.parameter_count()),
             function: Projection::new(FUNCTION_STREAM, values),
         }
@@ -82,7 +81,7 @@ impl Probes {
     /// Sketch of what the network says at the points: outputs (mse) or probabilities (logistic, cross_entropy).
     pub(super) fn function(&self, surface: &mut Surface<'_>, loss: Loss, theta: &[f64]) -> Sketch {
         let network = surface.network;
-        let mut values = network.outputs(theta, &self.points, &mut surface.workspace);
+        let mut values = surface.outputs(theta, &self.points);
         match loss {
             Loss::Mse | Loss::Population => {}
             Loss::Logistic => values.iter_mut().for_each(|z| *z = z.sigmoid()),

@@ -5,6 +5,8 @@ use rand_distr::{Distribution, StandardNormal};
 use seedsweep_common::fingerprint::{SKETCH_LENGTH, Sketch};
 use seedsweep_common::seed;
 
+use crate::nn::lane::{Job, Lanes};
+
 /// Most values for which the normal draws are kept: 8 MiB. Beyond it they are drawn anew for each sketch.
 const KEPT_VALUES: usize = 1 << 16;
 
@@ -31,17 +33,40 @@ impl Projection {
     pub(super) fn sketch(&self, x: &[f64]) -> Sketch {
         assert_eq!(x.len(), self.values, "a projection is made for its number of values");
         let mut sums = [0.0; SKETCH_LENGTH];
-        let mut add = |x: f64, z: &[f64; SKETCH_LENGTH]| {
-            sums.iter_mut().zip(z).for_each(|(sum, z)| *sum += z * x);
-        };
         if self.kept.is_empty() {
             let mut rng = seed::probe_generator(self.stream);
-            x.iter().for_each(|&x| add(x, &draw(&mut rng)));
+            x.iter().for_each(|&x| add(&mut sums, x, &draw(&mut rng)));
         } else {
-            x.iter().zip(&self.kept).for_each(|(&x, z)| add(x, z));
+            sums = Lanes::detect().run(Sums { x, z: &self.kept });
         }
         let root = (self.values as f64).sqrt();
         sums.map(|sum| sum / root)
+    }
+}
+
+/// Σ z·x over the values, ascending.
+struct Sums<'a> {
+    x: &'a [f64],
+    z: &'a [[f64; SKETCH_LENGTH]],
+}
+
+impl Job for Sums<'_> {
+    type Output = Sketch;
+
+    #[inline(always)]
+    fn run(self) -> Sketch {
+        let mut sums = [0.0; SKETCH_LENGTH];
+        for (&x, z) in self.x.iter().zip(self.z) {
+            add(&mut sums, x, z);
+        }
+        sums
+    }
+}
+
+#[inline(always)]
+fn add(sums: &mut Sketch, x: f64, z: &Sketch) {
+    for (sum, z) in sums.iter_mut().zip(z) {
+        *sum += z * x;
     }
 }
 

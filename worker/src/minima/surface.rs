@@ -4,9 +4,12 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ndarray::Array2;
+use seedsweep_common::limits;
 use seedsweep_common::spec::Loss;
 
 use super::Problem;
+use super::rows::{At, RowLanes, Rows};
+use crate::nn::lane::Lanes;
 use crate::nn::network::{Batch, Curvature, Network, Pass, Workspace};
 
 /// The trial was told to stop.
@@ -48,24 +51,36 @@ pub(super) struct Surface<'a> {
     pub(super) features: Cow<'a, [f64]>,
     /// (rows, outputs).
     targets: Cow<'a, [f64]>,
-    pub(super) workspace: Workspace<f64>,
-    curvature: Option<Curvature<'a>>,
+    axis: Axis<'a>,
     cancelled: &'a AtomicBool,
+}
+
+/// What lies side by side in vector lanes: a matter of the network's shape, since it decides the order of sums over
+/// rows.
+enum Axis<'a> {
+    /// Rows, where a Hessian is affordable.
+    Rows(RowLanes, Rows),
+    /// Units.
+    Units(Workspace<f64>, Option<Box<Curvature<'a>>>),
 }
 
 impl<'a> Surface<'a> {
     /// The surface of `problem`.
     pub(super) fn new(problem: &Problem<'a>, cancelled: &'a AtomicBool) -> Self {
-        Self {
-            network: problem.network,
-            loss: problem.loss,
-            l2: problem.l2,
-            features: row_major(&problem.dataset.train.features),
-            targets: row_major(&problem.dataset.train.targets),
-            workspace: problem.network.workspace(),
-            curvature: None,
-            cancelled,
-        }
+        Self::on(problem, Lanes::detect(), cancelled)
+    }
+
+    /// The surface of `problem`, computed on `lanes`.
+    pub(super) fn on(problem: &Problem<'a>, lanes: Lanes, cancelled: &'a AtomicBool) -> Self {
+        let network = problem.network;
+        let features = row_major(&problem.dataset.train.features);
+        let targets = row_major(&problem.dataset.train.targets);
+        let axis = if has_row_lanes(network) {
+            Axis::Rows(RowLanes::new(network, lanes), Rows::new(network, &features, &targets))
+        } else {
+            Axis::Units(network.workspace_on(lanes), None)
+        };
+        Self { network, loss: problem.loss, l2: problem.l2, features, targets, axis, cancelled }
     }
 
     /// An error if the trial was told to stop.
@@ -76,60 +91,122 @@ impl<'a> Surface<'a> {
     /// Loss and gradient at `theta`.
     pub(super) fn at(&mut self, theta: Vec<f64>) -> Result<Point, Cancelled> {
         let mut gradient = vec![0.0; theta.len()];
-        let batch = Batch { features: &self.features, targets: &self.targets };
-        let mut pass = Pass::new(self.network, &theta, &batch, self.loss, &mut self.workspace);
-        while pass.add_piece(true, Some(&mut gradient)) {
-            check(self.cancelled)?;
-        }
-        pass.finish_gradient(self.l2, &mut gradient);
-        let loss = pass.finish_loss(self.l2);
+        let loss = match &mut self.axis {
+            Axis::Rows(lanes, rows) => {
+                let (network, loss, l2) = (self.network, self.loss, self.l2);
+                let at = At { network, loss, l2, rows, theta: &theta, cancelled: self.cancelled };
+                lanes.gradient(at, &mut gradient)?
+            }
+            Axis::Units(workspace, _) => {
+                let batch = Batch { features: &self.features, targets: &self.targets };
+                let mut pass = Pass::new(self.network, &theta, &batch, self.loss, workspace);
+                while pass.add_piece(true, Some(&mut gradient)) {
+                    check(self.cancelled)?;
+                }
+                pass.finish_gradient(self.l2, &mut gradient);
+                pass.finish_loss(self.l2)
+            }
+        };
         Ok(Point { theta, loss, gradient })
     }
 
     /// The Hessian at `theta` times `direction`.
-    pub(super) fn hessian_times(&mut self, theta: &[f64], direction: &[f64]) -> Vec<f64> {
+    pub(super) fn hessian_times(&mut self, theta: &[f64], direction: &[f64]) -> Result<Vec<f64>, Cancelled> {
+        check(self.cancelled)?;
         let mut product = vec![0.0; theta.len()];
-        self.curvature(theta).apply(direction, &mut product);
-        product
+        match &mut self.axis {
+            Axis::Rows(lanes, rows) => {
+                let (network, loss, l2) = (self.network, self.loss, self.l2);
+                let at = At { network, loss, l2, rows, theta, cancelled: self.cancelled };
+                lanes.hessian_times(at, direction, &mut product)?;
+            }
+            Axis::Units(_, curvature) => {
+                let batch = Batch { features: &self.features, targets: &self.targets };
+                let new = || Box::new(Curvature::new(self.network, theta, &batch, self.loss, self.l2));
+                let curvature = curvature.get_or_insert_with(new);
+                curvature.move_to(theta);
+                curvature.apply(direction, &mut product);
+            }
+        }
+        Ok(product)
     }
 
-    /// The exact Hessian at `theta`, made symmetric by averaging: (parameters, parameters).
+    /// The exact Hessian at `theta`: (parameters, parameters).
     pub(super) fn hessian(&mut self, theta: &[f64]) -> Result<Array2<f64>, Cancelled> {
+        if let Axis::Rows(lanes, rows) = &mut self.axis {
+            let (network, loss, l2) = (self.network, self.loss, self.l2);
+            return lanes.hessian(At { network, loss, l2, rows, theta, cancelled: self.cancelled });
+        }
         let n = theta.len();
-        let cancelled = self.cancelled;
-        let curvature = self.curvature(theta);
-        let mut columns = vec![0.0; n * n];
+        let mut columns = Vec::with_capacity(n);
         let mut direction = vec![0.0; n];
-        for (i, column) in columns.chunks_exact_mut(n).enumerate() {
-            check(cancelled)?;
+        for i in 0..n {
             direction[i] = 1.0;
-            curvature.apply(&direction, column);
+            columns.push(self.hessian_times(theta, &direction)?);
             direction[i] = 0.0;
         }
-        Ok(Array2::from_shape_fn((n, n), |(i, j)| 0.5 * (columns[i * n + j] + columns[j * n + i])))
+        // rounding makes it slightly asymmetric
+        Ok(Array2::from_shape_fn((n, n), |(i, j)| 0.5 * (columns[i][j] + columns[j][i])))
     }
 
-    fn curvature(&mut self, theta: &[f64]) -> &mut Curvature<'a> {
-        let batch = Batch { features: &self.features, targets: &self.targets };
-        let curvature = self
-            .curvature
-            .get_or_insert_with(|| Curvature::new(self.network, theta, &batch, self.loss, self.l2));
-        curvature.move_to(theta);
-        curvature
+    /// What the network gives for each of `points`: (points, outputs).
+    pub(super) fn outputs(&mut self, theta: &[f64], points: &Points) -> Vec<f64> {
+        match (&mut self.axis, points) {
+            (Axis::Rows(lanes, _), Points::Blocks(rows)) => lanes.outputs(self.network, rows, theta),
+            (Axis::Units(workspace, _), Points::Rows(rows)) => self.network.outputs(theta, rows, workspace),
+            _ => unreachable!("points laid out for another network"),
+        }
     }
 }
 
-fn check(cancelled: &AtomicBool) -> Result<(), Cancelled> {
+pub(super) fn check(cancelled: &AtomicBool) -> Result<(), Cancelled> {
     if cancelled.load(Ordering::Relaxed) { Err(Cancelled) } else { Ok(()) }
 }
 
-fn row_major(table: &Array2<f64>) -> Cow<'_, [f64]> {
+/// Points to evaluate a network at, laid out for its shape.
+#[derive(Debug)]
+pub(super) enum Points {
+    /// For row lanes.
+    Blocks(Rows),
+    /// (points, inputs).
+    Rows(Vec<f64>),
+}
+
+impl Points {
+    /// `points` (points, inputs) for `network`.
+    pub(super) fn new(network: &Network, points: Vec<f64>) -> Self {
+        if has_row_lanes(network) {
+            Self::Blocks(Rows::new(network, &points, &[]))
+        } else {
+            Self::Rows(points)
+        }
+    }
+}
+
+/// Whether the rows of a network's data lie side by side, else its units; a sum of relus has neither.
+fn has_row_lanes(network: &Network) -> bool {
+    network.sum().is_none() && network.parameter_count() <= limits::DENSE_HESSIAN_PARAMETERS
+}
+
+/// The values row by row.
+pub(super) fn row_major(table: &Array2<f64>) -> Cow<'_, [f64]> {
     table.as_slice().map_or_else(|| Cow::Owned(table.iter().copied().collect()), Cow::Borrowed)
 }
 
-/// Σ aᵢ·bᵢ, ascending.
+/// Σ aᵢ·bᵢ in eight chains, i in chain i mod 8, added up by one fixed tree.
 pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).fold(0.0, |sum, (a, b)| sum + a * b)
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let mut chains = [0.0; 8];
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..8 {
+            chains[i] += a[i] * b[i];
+        }
+    }
+    for (chain, (a, b)) in chains.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+        *chain += a * b;
+    }
+    let [a, b, c, d, e, f, g, h] = chains;
+    ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
 /// Largest absolute entry.

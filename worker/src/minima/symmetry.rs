@@ -70,7 +70,11 @@ pub(super) fn has_equal_units(network: &Network, theta: &[f64]) -> bool {
     })
 }
 
-/// How many independent directions at `theta` leave the loss as it is, to first order, by what the network is:
+/// Most values of null directions that are kept (128 MiB); a network with more of them is not judged.
+const MOST_VALUES: usize = 1 << 24;
+
+/// Independent directions at `theta`, orthonormal, that leave the loss as it is, to first order, by what
+/// the network is; `None` if there are too many to keep:
 /// - any activation, no l2: units with equal weights and biases share what goes out of them; what goes into a unit
 ///   that feeds nothing is free;
 /// - relu, no l2: what goes into a unit grows while what goes out shrinks; all parameters of a unit that no
@@ -81,20 +85,14 @@ pub(super) fn has_equal_units(network: &Network, theta: &[f64]) -> bool {
 ///   (with l2: rotations only);
 /// - gelu, tanh and sigmoid: only what holds for any activation;
 /// - cross_entropy, no l2: the same amount added to all logits, by weights or biases.
-/// - a sum of relus, on rows, no l2: all. Between its kinks it is linear in its weights, so that the loss is as flat
-///   along a null direction as the outputs are; its signs are not trained.
-pub(super) fn null_directions(surface: &Surface<'_>, theta: &[f64]) -> usize {
-    match (surface.network.sum(), surface.loss) {
-        (None, _) => {}
-        (Some(_), Loss::Mse) if surface.l2 == 0.0 => return theta.len(),
-        (Some(_), _) => return 0,
+///
+/// Those of a sum of relus on rows without l2 cannot be listed ([`explained`]).
+pub(super) fn null_directions(surface: &Surface<'_>, theta: &[f64]) -> Option<Vec<Vec<f64>>> {
+    if surface.network.sum().is_some() {
+        return if is_as_flat_as_its_outputs(surface) { None } else { Some(Vec::new()) };
     }
-    explained(surface, theta).directions.len()
-}
-
-fn explained(surface: &Surface<'_>, theta: &[f64]) -> Basis {
     let network = surface.network;
-    let mut basis = Basis { parameters: theta.len(), directions: Vec::new() };
+    let mut basis = Basis { parameters: theta.len(), directions: Vec::new(), is_full: false };
     let is_free = surface.l2 == 0.0;
     if is_free {
         hidden(network).for_each(|layer| sharing(layer, theta, &mut basis));
@@ -115,18 +113,39 @@ fn explained(surface: &Surface<'_>, theta: &[f64]) -> Basis {
     if is_free && surface.loss == Loss::CrossEntropy {
         logit_shifts(network, &mut basis);
     }
-    basis
+    (!basis.is_full).then_some(basis.directions)
+}
+
+/// How many null directions of the Hessian at `theta` are explained: [`null_directions`]; of a sum of relus on rows
+/// without l2 all.
+pub(super) fn explained(surface: &Surface<'_>, theta: &[f64]) -> usize {
+    if is_as_flat_as_its_outputs(surface) {
+        return theta.len();
+    }
+    null_directions(surface, theta).map_or(0, |known| known.len())
+}
+
+/// Between its kinks a sum of relus is linear in its weights, so that on rows, without l2, the loss is as flat along a
+/// null direction as the outputs are. Its signs are not trained.
+fn is_as_flat_as_its_outputs(surface: &Surface<'_>) -> bool {
+    surface.network.sum().is_some() && surface.loss == Loss::Mse && surface.l2 == 0.0
 }
 
 /// Independent directions, orthonormal.
 struct Basis {
     parameters: usize,
     directions: Vec<Vec<f64>>,
+    /// There are more than are kept.
+    is_full: bool,
 }
 
 impl Basis {
     /// Adds the direction with these entries, unless it is 0 or a combination of what is there.
     fn add(&mut self, entries: impl Iterator<Item = (usize, f64)>) {
+        self.is_full |= (self.directions.len() + 1) * self.parameters > MOST_VALUES;
+        if self.is_full {
+            return;
+        }
         let mut direction = vec![0.0; self.parameters];
         entries.for_each(|(at, value)| direction[at] += value);
         let norm = dot(&direction, &direction).sqrt();
@@ -278,7 +297,7 @@ mod tests {
             probes: &probes,
         };
         let mut surface = Surface::new(&problem, &running);
-        let directions = explained(&surface, theta).directions;
+        let directions = null_directions(&surface, theta).unwrap();
         let gradient = surface.at(theta.to_vec()).unwrap().gradient;
         assert!(gradient.iter().any(|g| g.abs() > 1e-2));
         let slopes = directions.iter().map(|direction| dot(direction, &gradient).abs());

@@ -1,3 +1,6 @@
+mod cost;
+mod large;
+
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use seedsweep_common::fingerprint;
@@ -332,7 +335,7 @@ fn null_directions_that_no_symmetry_explains_are_not_certified() {
 fn a_budget_that_is_out_keeps_the_unpolished_point() {
     let case = Case::moons();
     let end = moons_end(&case, 0);
-    for budget in [0, 1, 2, 3, 20, 50] {
+    for budget in [0, 1, 2, 3, 8] {
         let (polish, theta) = polished(&case, &end, budget);
         assert_eq!(polish.certificate, Certificate::NotConverged);
         assert!(polish.steps <= budget && polish.displacement == 0.0 && theta == end, "{polish:?}");
@@ -357,15 +360,6 @@ fn what_is_not_finite_is_not_certified() {
         let polish = case.finish(&theta, BUDGET).polish.unwrap();
         assert_eq!(polish.certificate, Certificate::NotConverged, "{wrong}");
     }
-}
-
-#[test]
-fn networks_beyond_the_dense_hessian_are_not_certified() {
-    let moons = DataSource::Moons { samples: 64, noise: 0.0 };
-    let case = Case::new(moons, &[2, 126, 1], Activation::Tanh, Loss::Mse, 1e-3);
-    let start = case.xavier(&mut ChaCha8Rng::seed_from_u64(0));
-    let polish = case.finish(&start, BUDGET).polish.unwrap();
-    assert_eq!((polish.certificate, polish.steps), (Certificate::NotConverged, 0));
 }
 
 #[test]
