@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use seedsweep_common::spec::Activation;
 use seedsweep_coordinator::program::{self as coordinator, Leasing, StoreDir};
 use seedsweep_shell::logs::Verbosity;
 use seedsweep_worker::program::{self as worker, Slots};
@@ -324,8 +325,14 @@ pub(crate) struct Census {
     /// Label of runs that ended in no basin (failed, diverged)
     #[arg(long, value_name = "LABEL", requires = "labels")]
     pub(crate) none: Option<String>,
-    /// Largest root-mean-square difference of outputs that counts as equal [default: 1e-4]
-    #[arg(long, value_name = "NUMBER", requires = "outputs", value_parser = positive, allow_negative_numbers = true)]
+    /// Activation between the layers of --weights: relu, leaky_relu, gelu, tanh or sigmoid
+    #[arg(long, value_name = "NAME", requires = "weights", value_parser = activation)]
+    pub(crate) activation: Option<Activation>,
+    /// Outputs of --weights are logits of a softmax, which adds a shift to what leaves a network as it is
+    #[arg(long, requires = "weights")]
+    pub(crate) softmax: bool,
+    /// Largest root-mean-square difference that counts as equal: of outputs [default: 1e-4], of parameters [default: 1e-5]
+    #[arg(long, value_name = "NUMBER", conflicts_with = "labels", value_parser = positive, allow_negative_numbers = true)]
     pub(crate) tolerance: Option<f64>,
     /// Form of the answer: table or json
     #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Format::Table, hide_possible_values = true)]
@@ -342,6 +349,10 @@ pub(crate) struct Runs {
     /// One `.npy` file per run with its outputs on the same probes (probes x outputs; probabilities, not logits)
     #[arg(long, value_name = "FILE", num_args = 1..)]
     pub(crate) outputs: Vec<PathBuf>,
+    /// One `.safetensors` checkpoint of fully connected layers per run (`N.weight`, `N.bias`): networks are equal up to the
+    /// symmetries of their activation
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "activation")]
+    pub(crate) weights: Vec<PathBuf>,
 }
 
 /// `seedsweep stats`.
@@ -377,6 +388,21 @@ impl std::str::FromStr for Share {
         let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
         percent.map(|percent| Self(percent / 100.0)).ok_or_else(|| "0% to 100% is allowed".to_owned())
     }
+}
+
+fn activation(text: &str) -> Result<Activation, String> {
+    let known = [
+        ("relu", Activation::Relu),
+        ("leaky_relu", Activation::LeakyRelu),
+        ("gelu", Activation::Gelu),
+        ("tanh", Activation::Tanh),
+        ("sigmoid", Activation::Sigmoid),
+    ];
+    let found = known.into_iter().find(|(name, _)| *name == text);
+    found.map(|(_, activation)| activation).ok_or_else(|| {
+        let names = known.map(|(name, _)| name).join(", ");
+        format!("{names} are known; layers of identity have no fixed units to compare")
+    })
 }
 
 fn positive(text: &str) -> Result<f64, String> {

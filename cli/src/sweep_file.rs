@@ -11,7 +11,6 @@ use seedsweep_common::limits;
 use seedsweep_common::spec::{self, SweepSpec};
 use seedsweep_shell::error::{CliError, Kind};
 use seedsweep_shell::output;
-use seedsweep_worker::cost;
 use seedsweep_worker::means::Means;
 use seedsweep_worker::train::Prepared;
 
@@ -76,7 +75,7 @@ impl SweepFile {
 
     /// Builds the data of every experiment once, so that what does not fit is said before any work.
     fn check_data(&mut self) -> Result<(), CliError> {
-        self.slot_bytes = self.prepare(|prepared| cost::slot_bytes(&prepared.shape()))?;
+        self.slot_bytes = self.prepare(|prepared| prepared.slot_bytes())?;
         Ok(())
     }
 

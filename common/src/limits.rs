@@ -38,12 +38,17 @@ pub const PARAMETERS: u64 = 50_000_000;
 /// Most parameters for which Hessians are built densely: 500² f64 are 2 MB, and all eigenvalues take a few
 /// tenths of a second.
 pub const DENSE_HESSIAN_PARAMETERS: usize = 500;
+/// Most parameters of a network that can be polished: what L-BFGS remembers takes 320 bytes for each.
+pub const POLISHED_PARAMETERS: u64 = 1_000_000;
 /// Most inputs × outputs × the smaller of them, summed over the layers, of a start by `orthogonal`: about a second.
 pub const ORTHOGONAL_WORK: u64 = 1_000_000_000;
 /// Most dimensions of `parity`: it has all 2ᵈ corners, here 65,536 of 16 values.
 pub const PARITY_DIMS: u32 = 16;
 /// Largest data file, in bytes; it is held in memory by each worker.
 pub const DATA_BYTES: u64 = 256 * 1024 * 1024;
+/// Checkpoints of one census: every pair of them is compared, by an assignment of their units.
+pub const CHECKPOINTS: usize = 2_000;
+
 /// Most rows × columns of a data set.
 pub const DATA_VALUES: u64 = 100_000_000;
 /// Largest absolute value of a user's data: it fits an f32, and sums of squares of all values fit an f64.

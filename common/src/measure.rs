@@ -243,7 +243,7 @@ impl Plan {
             Network::ReluSum(_) => 0,
         };
         let of = |on: bool, quantities: &[Quantity], layers: std::ops::RangeInclusive<u32>| {
-            let layers = if on { layers } else { 1..=0 };
+            let layers = layers.filter(|_| on);
             layers.flat_map(|layer| quantities.iter().map(move |&q| (q, layer))).collect::<Vec<_>>()
         };
         let mut on_the_way = of(measure.curve, &[Quantity::Curve], 0..=0);

@@ -105,9 +105,10 @@ pub fn data_matters(experiment: &Experiment) -> bool {
     let drawn = match experiment.data.source {
         DataSource::Moons { noise, .. } | DataSource::Circles { noise, .. } => noise > 0.0,
         DataSource::NoisyXor { noise, .. } => noise > 0.0,
-        DataSource::GaussMix { .. } | DataSource::TeacherStudent { .. } | DataSource::SphereRandom { .. } => {
-            true
-        }
+        DataSource::GaussMix { .. }
+        | DataSource::TeacherStudent { .. }
+        | DataSource::TeacherStream { .. }
+        | DataSource::SphereRandom { .. } => true,
         DataSource::Xor { .. }
         | DataSource::Parity { .. }
         | DataSource::TwoSpirals
@@ -136,6 +137,7 @@ pub fn rows(data: &Data) -> Option<u64> {
         | DataSource::GaussMix { samples, .. }
         | DataSource::NoisyXor { samples, .. }
         | DataSource::TeacherStudent { samples, .. }
+        | DataSource::TeacherStream { samples, .. }
         | DataSource::SphereRandom { samples, .. } => Some(samples.into()),
         DataSource::TeacherPopulation { teacher_units } => Some(teacher_units.into()),
         DataSource::Parity { dims, .. } => 1_u64.checked_shl(dims),

@@ -56,7 +56,7 @@ fn cpu_seconds(pid: u32) -> f64 {
 fn time_until_free(here: &Path, address: &str, worker: &Process, tables: &str, round: u32) -> Duration {
     let submit = |name: &str, text: String| {
         let file = format!("{name}.toml");
-        std::fs::write(here.join(&file), text).unwrap();
+        std::fs::write(here.join(&file), text).expect("it answers");
         stdout(here, &["submit", &file, "--store", "store"]);
     };
     let (endless, quick) = (format!("endless-{round}"), format!("quick-{round}"));
@@ -65,26 +65,33 @@ fn time_until_free(here: &Path, address: &str, worker: &Process, tables: &str, r
     wait_until("the worker is in the middle of it", || cpu_seconds(worker.id()) > from + 0.5);
     submit(&quick, spec(&quick, QUICK, 1));
 
-    let token = std::fs::read_to_string(here.join("store/auth/admin.token")).unwrap();
-    let bearer: MetadataValue<Ascii> = format!("Bearer {}", token.trim()).parse().unwrap();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let token = std::fs::read_to_string(here.join("store/auth/admin.token")).expect("it answers");
+    let bearer: MetadataValue<Ascii> = format!("Bearer {}", token.trim()).parse().expect("it answers");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("it answers");
     runtime.block_on(async {
-        let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap();
+        let channel = Endpoint::from_shared(format!("http://{address}"))
+            .expect("it answers")
+            .connect()
+            .await
+            .expect("it answers");
         let sign = move |mut request: Request<()>| -> Result<Request<()>, Status> {
             request.metadata_mut().insert("authorization", bearer.clone());
             Ok(request)
         };
         let mut users = SweepServiceClient::with_interceptor(channel, sign);
-        let mut watched =
-            users.watch_sweep(v1::WatchSweepRequest { selector: quick }).await.unwrap().into_inner();
+        let mut watched = users
+            .watch_sweep(v1::WatchSweepRequest { selector: quick })
+            .await
+            .expect("it answers")
+            .into_inner();
         let cancelled = Instant::now();
-        users.cancel_sweep(v1::CancelSweepRequest { selector: endless }).await.unwrap();
+        users.cancel_sweep(v1::CancelSweepRequest { selector: endless }).await.expect("it answers");
         // the watch ends with the sweep
         let mut last = None;
-        while let Some(state) = watched.message().await.unwrap() {
+        while let Some(state) = watched.message().await.expect("it answers") {
             last = state.sweep;
         }
-        assert_eq!(last.unwrap().state(), v1::SweepState::Done);
+        assert_eq!(last.expect("it answers").state(), v1::SweepState::Done);
         cancelled.elapsed()
     })
 }
@@ -95,15 +102,19 @@ fn assert_a_cancelled_sweep_frees_its_worker(tables: &str, restarts_per_task: &s
     let sized = [&listen[..], &["--restarts-per-task", restarts_per_task]].concat();
     let mut coordinator = Process::start(here.path(), &sized);
     let line = coordinator.line();
-    let port: String =
-        line.split("127.0.0.1:").nth(1).unwrap().chars().take_while(char::is_ascii_digit).collect();
+    let port: String = line
+        .split("127.0.0.1:")
+        .nth(1)
+        .expect("it answers")
+        .chars()
+        .take_while(char::is_ascii_digit)
+        .collect();
     let join = ["worker", "--join", "store/auth/worker.join", "--slots", "1", "--name", "one"];
     let worker = Process::start(here.path(), &join);
     let address = format!("127.0.0.1:{port}");
     let times = (0..ROUNDS).map(|round| time_until_free(here.path(), &address, &worker, tables, round));
     let times: Vec<Duration> = times.collect();
-    println!("free after {times:?}");
-    assert!(times.iter().min().unwrap() < &FREE_WITHIN, "{times:?}");
+    assert!(times.iter().min().expect("it answers") < &FREE_WITHIN, "{times:?}");
     assert_eq!(worker.terminate(), Some(0));
     assert_eq!(coordinator.terminate(), Some(0));
 }

@@ -25,10 +25,11 @@ restarts = 18
 vary = ["init", "order"]
 "#;
 
-fn run_on(directory: &Path, lanes: &str) -> Output {
-    let store = format!("store-{lanes}");
+/// Runs the spec with lanes and axis forced; an empty word forces nothing.
+fn run_on(directory: &Path, lanes: &str, axis: &str) -> Output {
+    let store = format!("store-{lanes}-{axis}");
     let mut command = seedsweep(directory, &["run", "sweep.toml", "--store", &store]);
-    command.env("SEEDSWEEP_LANES", lanes).output().expect("the binary starts")
+    command.env("SEEDSWEEP_LANES", lanes).env("SEEDSWEEP_AXIS", axis).output().expect("the binary starts")
 }
 
 #[test]
@@ -36,18 +37,18 @@ fn forced_lanes_change_no_bit_of_an_export() {
     let here = tempfile::tempdir().unwrap();
     std::fs::write(here.path().join("sweep.toml"), SPEC).unwrap();
     let mut exports = Vec::new();
-    for lanes in ["1", "8", "16"] {
-        let ran = run_on(here.path(), lanes);
+    for (lanes, axis) in [("1", ""), ("8", "restart"), ("8", "unit"), ("16", "restart"), ("16", "unit")] {
+        let ran = run_on(here.path(), lanes, axis);
         let said = String::from_utf8_lossy(&ran.stderr).into_owned();
         if ran.status.code() == Some(2) && said.contains("this processor has no") {
             println!("skipped {lanes} lanes: {said}");
             continue;
         }
         assert!(ran.status.success(), "{lanes}: {said}");
-        let store = format!("store-{lanes}");
+        let store = format!("store-{lanes}-{axis}");
         let export = stdout(here.path(), &["export", "last", "--store", &store]);
         assert_eq!(export.lines().count(), 1 + 39);
-        exports.push((lanes, pure_columns(&export)));
+        exports.push((format!("{lanes} {axis}"), pure_columns(&export)));
     }
     assert!(exports.len() > 1, "at least plain loops and one kind of lanes: {}", exports.len());
     let (_, first) = &exports[0];
@@ -60,11 +61,16 @@ fn forced_lanes_change_no_bit_of_an_export() {
 fn lanes_that_there_are_not_are_refused() {
     let here = tempfile::tempdir().unwrap();
     std::fs::write(here.path().join("sweep.toml"), SPEC).unwrap();
-    for wrong in ["2", "avx2"] {
-        let ran = run_on(here.path(), wrong);
+    let wrong = [
+        ("2", "", "SEEDSWEEP_LANES is `2`: 1, 8 and 16 are allowed"),
+        ("avx2", "", "SEEDSWEEP_LANES is `avx2`: 1, 8 and 16 are allowed"),
+        ("", "units", "SEEDSWEEP_AXIS is `units`: `restart` and `unit` are allowed"),
+    ];
+    for (lanes, axis, problem) in wrong {
+        let ran = run_on(here.path(), lanes, axis);
         let said = String::from_utf8_lossy(&ran.stderr).into_owned();
-        assert_eq!(ran.status.code(), Some(2), "{wrong}: {said}");
-        assert!(said.contains("SEEDSWEEP_LANES is") && said.contains("1, 8 and 16 are allowed"), "{said}");
+        assert_eq!(ran.status.code(), Some(2), "{said}");
+        assert!(said.contains(problem), "{said}");
     }
 }
 

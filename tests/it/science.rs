@@ -14,11 +14,11 @@ fn is_thorough() -> bool {
 
 /// All outcomes of `spec`, run by itself.
 fn outcomes(spec: &str) -> Vec<Value> {
-    let here = tempfile::tempdir().unwrap();
-    std::fs::write(here.path().join("sweep.toml"), spec).unwrap();
+    let here = tempfile::tempdir().expect("a directory");
+    std::fs::write(here.path().join("sweep.toml"), spec).expect("writable");
     stdout(here.path(), &["run", "sweep.toml"]);
     let rows = stdout(here.path(), &["export", "last", "--format", "jsonl"]);
-    rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect()
+    rows.lines().map(|row| serde_json::from_str(row).expect("JSON")).collect()
 }
 
 /// How many standard errors two shares lie apart, if they are the same (hits and trials of each).

@@ -7,11 +7,12 @@
 
 pub mod machine;
 
-use seedsweep_common::limits::DENSE_HESSIAN_PARAMETERS;
 use seedsweep_common::plan;
 use seedsweep_common::spec::{Activation, Batch, Experiment, Loss, Network, Optimizer, Precision};
 
 use machine::Machine;
+
+use crate::nn::{self, pod};
 
 /// Kinds of work in training.
 pub const TERMS: usize = 7;
@@ -19,11 +20,7 @@ pub const TERMS: usize = 7;
 pub const ENDING_TERMS: usize = 3;
 
 /// Rows that a pod works off at once (`nn/pod.rs`).
-const PIECE_ROWS: f64 = 48.0;
-/// Most rows that anything works off at once.
-const LARGEST_PIECE_ROWS: f64 = 64.0;
-/// Vectors of parameters that a polish keeps: L-BFGS's pairs, points and directions.
-const POLISH_VECTORS: f64 = 40.0;
+const PIECE_ROWS: f64 = 64.0;
 /// Points at which sketches evaluate the network.
 const PROBES: f64 = 1_024.0;
 /// Numbers of the sketches.
@@ -35,10 +32,12 @@ const POLISH_HESSIANS: f64 = 3.0;
 
 /// Factors of the terms of [`Counts`] in restart lanes.
 const RESTART_LANES: [f64; TERMS] = [0.82, 1.32, 176.0, 1.64, 3.74, 2.81, 55.0];
+/// Share of that for a tiny network whose updates all run in one call (`nn/pod/tiny.rs`).
+const TINY: f64 = 0.41;
 /// The same in unit lanes.
-const UNIT_LANES: [f64; TERMS] = [1.24, 1.0, 100.0, 1.43, 1.01, 3.96, 99.0];
+const UNIT_LANES: [f64; TERMS] = [1.0, 1.0, 100.0, 1.43, 1.0, 3.94, 94.0];
 /// Factors of the terms of [`Counts::ending`].
-const ENDING: [f64; ENDING_TERMS] = [1.21, 2.34, 1.77];
+const ENDING: [f64; ENDING_TERMS] = [1.48, 0.98, 0.91];
 
 /// What the cost of an experiment's trials depends on.
 #[derive(Debug, Clone, Copy)]
@@ -86,7 +85,7 @@ pub struct Counts {
     pub calls: f64,
     /// Vectors of elementary functions, in multiply-adds.
     pub functions: f64,
-    /// Vectors of other elementwise work: derivatives, losses, gathers, copies of weights, columns beyond a register.
+    /// Vectors of other elementwise work: derivatives, losses, gathers.
     pub elementwise: f64,
     /// Vectors of parameters updated, times the optimiser's operations.
     pub updates: f64,
@@ -164,38 +163,6 @@ fn parameters(experiment: &Experiment) -> f64 {
     experiment.network.parameter_count() as f64
 }
 
-/// Bytes that a slot needs beside what all share: for one trial, or a pod of them.
-pub fn slot_bytes(shape: &Shape<'_>) -> u64 {
-    let Shape { experiment, train_rows, test_rows, .. } = *shape;
-    let number = match shape.precision {
-        Precision::F32 => 4.0,
-        Precision::F64 => 8.0,
-    };
-    let lanes = f64::from(shape.side_by_side.max(1));
-    let (inputs, outputs) = (f64::from(experiment.network.inputs()), f64::from(experiment.network.outputs()));
-    let parameters = parameters(experiment);
-    let values: f64 = layers(experiment).map(|(_, outputs)| outputs).sum();
-    let moments = match experiment.train.optimizer {
-        Optimizer::Gd => 0.0,
-        Optimizer::Sgd { .. } | Optimizer::Nesterov { .. } => 1.0,
-        Optimizer::Adam { .. } | Optimizer::AdamW { .. } | Optimizer::RmsProp { .. } => 2.0,
-    };
-    let rows = (train_rows + test_rows) as f64 * (inputs + outputs);
-    let piece = LARGEST_PIECE_ROWS * (2.0 * values + inputs + outputs);
-    // start, parameters, their transposed copy or their end, gradient, moments
-    let training = number * (lanes * ((4.0 + moments) * parameters + piece) + rows);
-    // the ends of all in f64, and one after the other: gradient, transposed copy, rows; the polish's memory
-    let polish = if !shape.polished {
-        0.0
-    } else if parameters <= DENSE_HESSIAN_PARAMETERS as f64 {
-        POLISH_VECTORS * parameters + 3.0 * parameters * parameters
-    } else {
-        POLISH_VECTORS * parameters
-    };
-    let ending = 8.0 * ((lanes + 4.0) * parameters + piece + train_rows as f64 * (inputs + outputs) + polish);
-    training.max(ending) as u64
-}
-
 /// The work of one trial's training, with start and final scores.
 pub fn training(shape: &Shape<'_>, machine: &Machine) -> Counts {
     let Shape { experiment, train_rows, test_rows, .. } = *shape;
@@ -214,6 +181,10 @@ pub fn training(shape: &Shape<'_>, machine: &Machine) -> Counts {
     counts.elementwise += updates * pass.gathered(batch);
     counts.updates = updates * pass.vectors(parameters(experiment)) * update_operations(experiment);
     counts.draws = parameters(experiment) * machine.cycle_fmas();
+    let is_at_once = shape.side_by_side > 1 && experiment.train.batch == Batch::Full && !has_rules;
+    if is_at_once && pod::is_tiny(&nn::network::Network::new(&experiment.network)) {
+        return scaled(counts, TINY);
+    }
     counts
 }
 
@@ -271,13 +242,9 @@ impl Pass<'_> {
         self.shape.side_by_side.min(self.shape.experiment.restarts).max(1)
     }
 
-    /// Full registers of a row of `count` sums, and sums beyond them; per restart.
-    fn columns(&self, count: f64) -> (f64, f64) {
-        if self.is_pod() {
-            return (self.vectors(count), 0.0);
-        }
-        let width = f64::from(self.shape.width);
-        ((count / width).floor(), count % width)
+    /// Registers of a row of `count` sums, per restart; in unit lanes the last may be filled in part.
+    fn columns(&self, count: f64) -> f64 {
+        if self.is_pod() { self.vectors(count) } else { (count / f64::from(self.shape.width)).ceil() }
     }
 
     fn counts(&self, rows: f64) -> Counts {
@@ -308,10 +275,6 @@ impl Pass<'_> {
                     );
                 }
             }
-            if !self.is_pod() {
-                // the transposed copy
-                counts.elementwise += inputs * outputs;
-            }
         }
         self.loss(&mut counts, rows);
         counts
@@ -325,18 +288,17 @@ impl Pass<'_> {
         Counts {
             products: self.vectors(passes * pairs * inputs),
             sums: self.vectors(pairs),
-            // an angle is a root, a quotient and a polynomial
-            functions: 2.0 * self.vectors(pairs) * self.machine.exp_fmas(),
+            // an angle is a root and a polynomial
+            functions: self.vectors(pairs) * self.machine.exp_fmas(),
             ..Counts::default()
         }
     }
 
     fn product(&self, counts: &mut Counts, product: Product) {
         let Product { sums, columns, depth, pieces } = product;
-        let (full, beyond) = self.columns(columns);
-        counts.products += sums * full * depth;
-        counts.elementwise += sums * beyond * depth;
-        counts.sums += sums * full;
+        let registers = self.columns(columns);
+        counts.products += sums * registers * depth;
+        counts.sums += sums * registers;
         counts.calls +=
             self.machine.cycle_fmas() * pieces / if self.is_pod() { f64::from(self.filled()) } else { 1.0 };
     }

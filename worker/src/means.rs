@@ -7,9 +7,12 @@ use seedsweep_shell::{output, settings};
 
 use crate::cost::machine::Machine;
 use crate::nn::lane::{Lanes, Level};
+use crate::train::{Axis, Prepared};
 
 /// The variable that forces a lane width.
 const LANES: &str = "SEEDSWEEP_LANES";
+/// The variable that forces what shares a register.
+const AXIS: &str = "SEEDSWEEP_AXIS";
 /// Share of the free memory that slots may take together: the rest is for data, reports and others.
 const SHARE_OF_FREE: f64 = 0.8;
 /// What is taken as free where the system does not say.
@@ -20,6 +23,8 @@ const UNKNOWN_FREE_BYTES: u64 = 4 << 30;
 pub struct Means {
     /// The lanes of pods.
     pub lanes: Lanes,
+    /// What shares a register, where it is forced.
+    pub axis: Option<Axis>,
     /// Most bytes that one trial, or one pod of them, may take.
     pub slot_bytes: u64,
     single: Machine,
@@ -30,20 +35,36 @@ impl Means {
     /// Measures this machine, for `slots` threads that may take `slot_bytes` each, if that is given.
     ///
     /// # Errors
-    /// If `SEEDSWEEP_LANES` asks for what there is not.
+    /// If `SEEDSWEEP_LANES` or `SEEDSWEEP_AXIS` asks for what there is not.
     pub fn of_this_machine(slots: u32, slot_bytes: Option<u64>) -> Result<Self, CliError> {
         let lanes = match settings::variable(LANES) {
             None => Lanes::detect(),
             Some(text) => forced_lanes(&text)
                 .map_err(|problem| CliError::new(Kind::Usage, format!("{LANES} is {problem}")))?,
         };
+        let axis = match settings::variable(AXIS) {
+            None => None,
+            Some(text) => Some(
+                forced_axis(&text)
+                    .map_err(|problem| CliError::new(Kind::Usage, format!("{AXIS} is {problem}")))?,
+            ),
+        };
         let fair_share = || (free_bytes() as f64 * SHARE_OF_FREE) as u64 / u64::from(slots.max(1));
         Ok(Self {
             lanes,
+            axis,
             slot_bytes: slot_bytes.unwrap_or_else(fair_share),
             single: Machine::measure(lanes, Precision::F32),
             double: Machine::measure(lanes, Precision::F64),
         })
+    }
+
+    /// Lets the trials of `prepared` run on this.
+    pub fn lend(&self, prepared: &mut Prepared) {
+        prepared.force_lanes(self.lanes);
+        if let Some(axis) = self.axis {
+            prepared.force_axis(axis);
+        }
     }
 
     /// Speeds of one slot in `precision`.
@@ -72,10 +93,20 @@ impl Means {
         }
     }
 
+    /// Name of the axis as in status; empty where the network decides.
+    pub fn axis_name(&self) -> &'static str {
+        match self.axis {
+            None => "",
+            Some(Axis::Restart) => "restart",
+            Some(Axis::Unit) => "unit",
+        }
+    }
+
     /// Says what people should know before they wait.
     pub fn announce(&self) {
         tracing::info!(
             lanes = self.lanes_name(),
+            axis = self.axis_name(),
             peak_gflops = self.single.peak_flops / 1e9,
             slot_mib = self.slot_bytes >> 20,
             "what trials run on"
@@ -91,7 +122,26 @@ impl Means {
                 self.lanes_name()
             ));
         }
+        if self.axis.is_some() {
+            output::note(&format!(
+                "note: {AXIS} forces lanes by {}; the bits stay the same",
+                self.axis_name()
+            ));
+        }
     }
+}
+
+/// The axis that `text` names; else what is wrong.
+fn forced_axis(text: &str) -> Result<Axis, String> {
+    match text {
+        "restart" => Ok(Axis::Restart),
+        "unit" => Ok(Axis::Unit),
+        _ => Err(format!("`{}`: `restart` and `unit` are allowed", shown(text))),
+    }
+}
+
+fn shown(text: &str) -> String {
+    text.chars().take(20).flat_map(char::escape_default).collect()
 }
 
 /// The lanes that are `text` numbers of single precision wide; else what is wrong.
@@ -100,10 +150,7 @@ fn forced_lanes(text: &str) -> Result<Lanes, String> {
         "1" => Level::Baseline,
         "8" => Level::Avx2,
         "16" => Level::Avx512,
-        _ => {
-            let text: String = text.chars().take(20).flat_map(char::escape_default).collect();
-            return Err(format!("`{text}`: 1, 8 and 16 are allowed"));
-        }
+        _ => return Err(format!("`{}`: 1, 8 and 16 are allowed", shown(text))),
     };
     Lanes::force(level).ok_or_else(|| {
         let instructions = if level == Level::Avx512 { "AVX-512 (F, DQ and VL)" } else { "AVX2 and FMA" };
@@ -158,6 +205,13 @@ mod tests {
         for wrong in ["", "0", "2", "avx2", "16 ", "-1"] {
             assert!(forced_lanes(wrong).unwrap_err().contains("1, 8 and 16 are allowed"), "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn axes_are_forced_by_their_name() {
+        assert_eq!(forced_axis("restart"), Ok(Axis::Restart));
+        assert_eq!(forced_axis("unit"), Ok(Axis::Unit));
+        assert!(forced_axis("Unit").unwrap_err().contains("`restart` and `unit` are allowed"));
     }
 
     #[test]

@@ -34,8 +34,9 @@ use crate::nn::lane::{Lane, Lanes, Level, Precise};
 use crate::nn::network::{self, Network};
 use crate::nn::order::Order;
 use crate::nn::scalar::Scalar;
+use crate::nn::stream::Stream;
 pub use axis::Axis;
-use descent::{Cancelled, Stopped};
+use descent::{Cancelled, Feed, Stopped};
 use memory::Slot;
 
 /// Largest product of parameters and training rows at which `polish = "auto"` polishes: a step costs about as much
@@ -220,7 +221,8 @@ impl Prepared {
     /// What shares a register where `trials` restarts train together.
     pub fn axis(&self, trials: u32) -> Axis {
         let lanes = self.lane_count();
-        let can_share = lanes > 1 && !plan::data_matters(&self.experiment);
+        let is_fresh = matches!(self.experiment.data.source, DataSource::TeacherStream { .. });
+        let can_share = lanes > 1 && !plan::data_matters(&self.experiment) && !is_fresh;
         match self.forced_axis {
             _ if !can_share => Axis::Unit,
             Some(axis) => axis,
@@ -491,15 +493,26 @@ impl Prepared {
     ) -> Result<Trained, Cancelled> {
         let common = self.common(rows, cancelled);
         let start = self.start_of(restart);
-        let order = self.order(rows.count, plan::streams(&self.experiment, restart).order);
+        let stream = plan::streams(&self.experiment, restart).order;
         if self.network.sum().is_some() {
-            let mut trained = pod::train::<S>(&common, &[start], pod::Orders::Same(Box::new(order)))?;
+            let mut trained = pod::train::<S>(
+                &common,
+                &[start],
+                pod::Orders::Same(Box::new(self.order(rows.count, stream))),
+            )?;
             return trained.pop().ok_or(Cancelled);
         }
+        let feed = match self.experiment.data.source {
+            DataSource::TeacherStream { dims, teacher_units, .. } => {
+                let fork = self.experiment.fork.unwrap_or(0);
+                Feed::Fresh(Stream::new(dims, teacher_units, self.seed, stream, fork))
+            }
+            _ => Feed::Rows(self.order(rows.count, stream)),
+        };
         match self.lanes.level() {
-            Level::Baseline => descent::train::<S>(&common, &start, order),
-            Level::Avx2 => descent::train::<S::Avx2>(&common, &start, order),
-            Level::Avx512 => descent::train::<S::Avx512>(&common, &start, order),
+            Level::Baseline => descent::train::<S>(&common, &start, feed),
+            Level::Avx2 => descent::train::<S::Avx2>(&common, &start, feed),
+            Level::Avx512 => descent::train::<S::Avx512>(&common, &start, feed),
         }
     }
 

@@ -1,5 +1,7 @@
 //! `seedsweep census`: how many basins runs from elsewhere ended in, and how many there may be.
 
+mod checkpoints;
+
 use std::path::PathBuf;
 
 use seedsweep_common::analysis::outputs;
@@ -28,6 +30,7 @@ pub(crate) fn run(args: &args::Census) -> Result<Exit, CliError> {
             let (name, text) = read_text(path)?;
             runs::of_labels(&labels(&name, &text, args.none.as_deref())?)
         }
+        None if !args.runs.weights.is_empty() => checkpoints::census(args)?,
         None => of_outputs(&args.runs.outputs, args.tolerance.unwrap_or(TOLERANCE))?,
     };
     match args.output {

@@ -42,11 +42,12 @@ struct Cost {
 
 impl Cost {
     fn of(prepared: &mut Prepared, means: &Means) -> Self {
-        prepared.force_lanes(means.lanes);
+        means.lend(prepared);
+        let slot_bytes = prepared.slot_bytes();
         let shape = prepared.shape();
         Self {
             estimate: cost::estimate(&shape, means.machine(shape.precision)),
-            slot_bytes: cost::slot_bytes(&shape),
+            slot_bytes,
             side_by_side: shape.side_by_side,
             train_rows: shape.train_rows as u64,
             test_rows: shape.test_rows as u64,

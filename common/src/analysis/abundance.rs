@@ -81,6 +81,9 @@ impl Abundance {
     /// Estimated number of basins not seen, f₀: a lower bound in expectation (Chao 1984).
     pub(crate) fn unseen_basins(&self) -> f64 {
         let (n, f1, f2) = (self.n as f64, self.seen_times(1), self.seen_times(2));
+        if f1 == 0.0 {
+            return 0.0;
+        }
         let pairs = if f2 > 0.0 { f1 * f1 / (2.0 * f2) } else { f1 * (f1 - 1.0) / 2.0 };
         (n - 1.0) / n * pairs
     }
@@ -208,7 +211,7 @@ pub(super) mod tests {
     fn edges_follow_their_own_formulas() {
         // no basin seen once: all is covered
         let settled = Abundance::of([12, 7, 5]);
-        assert_eq!((settled.coverage(), settled.unseen_basins()), (1.0, 0.0));
+        assert_eq!((settled.coverage(), settled.unseen_basins().to_bits()), (1.0, 0.0_f64.to_bits()));
         assert_eq!((settled.extrapolated_basins(1_000), settled.extrapolated_coverage(9)), (3.0, 1.0));
         assert_eq!(settled.more_restarts_for(0.99), Some(0.0));
         // no basin seen twice among (9, 4, 3, 1, 1): f₀ = 17/18, B = 17/19

@@ -19,6 +19,7 @@ mod levels;
 mod linkage;
 pub mod outputs;
 mod paired;
+pub mod pairs;
 mod ranks;
 pub mod report;
 pub mod runs;

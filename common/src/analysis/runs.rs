@@ -32,14 +32,15 @@ pub struct RunsReport {
     pub warnings: Vec<String>,
 }
 
-/// How clearly a tolerance parts basins of functions. All are root-mean-square differences of outputs.
+/// How clearly a tolerance parts basins. All are root-mean-square differences: of outputs, or of parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Guards {
-    /// Runs at most this far apart are one function.
+    /// Runs at most this far apart are one.
     pub tolerance: Number,
-    /// The largest distance of a run from the first run of its basin.
+    /// The largest distance of a run from the first run of its basin (of parameters: of two runs of a basin).
     pub widest: Number,
-    /// The smallest distance between the first runs of two listed basins; `null` below two basins.
+    /// The smallest distance between the first runs of two listed basins (of parameters: between two runs of two basins);
+    /// `null` below two basins.
     pub nearest: Option<Number>,
 }
 

@@ -152,11 +152,11 @@ fn json_comes_back_as_it_went_and_names_its_schema() {
 fn a_census_needs_independent_restarts() {
     let rows = || (0..30).map(|r| outcome(r, f64::from(r % 4))).collect::<Vec<Outcome>>();
     let has_census = |cell: Experiment| report_of(cell, rows()).levels.function.coverage.is_some();
-    assert!(has_census(experiment("fresh starts", INIT_ORDER, None, 30)));
-    assert!(has_census(experiment("one start", ORDER, None, 30)));
-    assert!(!has_census(experiment("shared starts", ORDER, Some(6), 30)));
-    assert!(!has_census(experiment("nothing varies", NOTHING, None, 30)));
-    let named = Experiment { orders: Some(5), ..experiment("named orders", ORDER, None, 30) };
+    assert!(has_census(experiment("fresh-starts", INIT_ORDER, None, 30)));
+    assert!(has_census(experiment("one-start", ORDER, None, 30)));
+    assert!(!has_census(experiment("shared-starts", ORDER, Some(6), 30)));
+    assert!(!has_census(experiment("nothing-varies", NOTHING, None, 30)));
+    let named = Experiment { orders: Some(5), ..experiment("named-orders", ORDER, None, 30) };
     assert!(!has_census(named));
 }
 

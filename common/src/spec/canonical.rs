@@ -179,6 +179,12 @@ fn data(data: &Data) -> Entries {
         DataSource::TeacherPopulation { teacher_units } => {
             vec![("dataset", string("teacher_population")), ("teacher_units", integer(*teacher_units))]
         }
+        DataSource::TeacherStream { samples, dims, teacher_units } => vec![
+            ("dataset", string("teacher_stream")),
+            ("samples", integer(*samples)),
+            ("dims", integer(*dims)),
+            ("teacher_units", integer(*teacher_units)),
+        ],
         DataSource::SphereRandom { samples, dims, labels } => {
             let labels = match labels {
                 SphereLabels::Signs => "signs",

@@ -21,6 +21,7 @@ pub(super) fn experiment(experiment: &Experiment, cell: &Cell, out: &mut Diagnos
     shape(experiment, cell, out);
     loss(experiment, cell, out);
     rows(experiment, cell, out);
+    stream(experiment, cell, out);
     start(experiment, cell, out);
     minima(experiment, cell, out);
     measure(experiment, cell, out);
@@ -105,6 +106,7 @@ fn shape_of(source: &DataSource) -> Option<Shape> {
         DataSource::TwoSpirals => ("two_spirals", 2, Some(2)),
         DataSource::GaussMix { classes, dims, .. } => ("gauss_mix", *dims, Some(*classes)),
         DataSource::TeacherStudent { dims, .. } => ("teacher_student", *dims, None),
+        DataSource::TeacherStream { dims, .. } => ("teacher_stream", *dims, None),
         DataSource::SphereRandom { dims, labels, .. } => {
             ("sphere_random", *dims, (*labels == SphereLabels::Signs).then_some(2))
         }
@@ -176,6 +178,30 @@ fn rows(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
     }
 }
 
+/// What has no meaning where every update has rows of its own.
+fn stream(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
+    let Experiment { data, train, .. } = experiment;
+    if !matches!(data.source, DataSource::TeacherStream { .. }) {
+        return;
+    }
+    if matches!(experiment.network, Network::ReluSum(_)) {
+        let label = "not yet: use layers, or `teacher_population`";
+        out.error(cell.place("network.kind"), "`teacher_stream` cannot train a sum of relus", label);
+    }
+    if train.batch == Batch::Full {
+        let label = "give the rows of an update, for instance `batch = 64`";
+        out.error(cell.place("train.batch"), "`teacher_stream` never ends: it has no full batch", label);
+    }
+    if !train.shuffle {
+        let label = "remove it: each row is used once";
+        out.error(cell.place("train.shuffle"), "`teacher_stream` has no order of a file", label);
+    }
+    if data.standardize {
+        let label = "remove it: its inputs are standard normal";
+        out.error(cell.place("data.standardize"), "`teacher_stream` cannot be standardised", label);
+    }
+}
+
 /// Whether a start can be drawn in a moment.
 fn start(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
     let cost = |pair: &[u32]| u64::from(pair[0]) * u64::from(pair[1]) * u64::from(pair[0].min(pair[1]));
@@ -197,9 +223,9 @@ fn start(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
 /// Polish and verdict.
 fn minima(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
     let parameters = experiment.network.parameter_count();
-    let dense = limits::DENSE_HESSIAN_PARAMETERS;
-    if experiment.minima.polish == PolishMode::On && parameters > dense as u64 {
-        let title = format!("networks over {dense} parameters cannot be polished yet");
+    let most = limits::POLISHED_PARAMETERS;
+    if experiment.minima.polish == PolishMode::On && parameters > most {
+        let title = format!("networks over {most} parameters cannot be polished");
         let label = format!("this one has {parameters}: use \"auto\" or false");
         out.error(cell.place("minima.polish"), title, label);
     }

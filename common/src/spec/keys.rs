@@ -190,7 +190,7 @@ pub(super) const SCHEME: &[&str] =
     &["value", "low", "high", "mean", "std", "gain", "scale", "mode", "nonlinearity", "eps", "digest"];
 
 /// Data sets of a later version.
-pub(super) const LATER_DATASETS: &[&str] = &["teacher_stream", "preimage"];
+pub(super) const LATER_DATASETS: &[&str] = &["preimage"];
 
 /// Keys that lose their meaning in the table `section` when an override sets `key`: another data set has
 /// other parameters, another optimiser or kind of network too, and `epochs` and `steps` exclude each other.

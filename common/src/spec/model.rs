@@ -343,6 +343,16 @@ pub enum DataSource {
         /// Units of the teacher, at most the network's inputs.
         teacher_units: u32,
     },
+    /// Fresh rows of `TeacherStudent` without noise for every update, from the `order` stream; as many as `samples` of
+    /// them, from the `data` stream, stand for the training rows wherever those are looked at.
+    TeacherStream {
+        /// Rows that losses are taken on.
+        samples: u32,
+        /// Dimensions.
+        dims: u32,
+        /// Units of the teacher, at most `dims`.
+        teacher_units: u32,
+    },
     /// Uniform inputs on the unit sphere with labels that have nothing to do with them.
     SphereRandom {
         /// Rows.

@@ -14,7 +14,7 @@ use std::time::Instant;
 
 use seedsweep_common::range::RestartRange;
 use seedsweep_worker::nn::lane::{Lanes, Level, peak};
-use seedsweep_worker::train::Prepared;
+use seedsweep_worker::train::{Axis, Prepared};
 
 use clock::cpu_seconds;
 use workloads::{WORKLOADS, Workload};
@@ -31,10 +31,12 @@ fn main() {
     if asked.words == ["phases"] {
         return;
     }
-    println!("workload  lanes     threads  trainings/CPU-s  GFLOP/CPU-s  of peak  peak  trainings/s");
+    println!(
+        "workload  lanes     axis     threads  trainings/CPU-s  GFLOP/CPU-s  of peak  peak  trainings/s"
+    );
     for lanes in asked.levels() {
         for workload in asked.workloads() {
-            Row::measure(workload, lanes, asked.threads).print();
+            Row::measure(workload, lanes, asked.axis(), asked.threads).print();
         }
     }
 }
@@ -50,13 +52,16 @@ impl Asked {
         let words: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
         let known = |word: &str| {
             word.starts_with("threads=")
-                || word == "phases"
+                || ["phases", "restart", "unit"].contains(&word)
                 || WORKLOADS.iter().any(|workload| workload.name == word)
                 || LEVELS.iter().any(|(name, _)| *name == word)
         };
         if let Some(word) = words.iter().find(|word| !known(word)) {
             let names: Vec<&str> = WORKLOADS.iter().map(|workload| workload.name).collect();
-            panic!("`{word}` is none of {}, phases, avx512, avx2, baseline, threads=N", names.join(", "));
+            panic!(
+                "`{word}` is none of {}, phases, avx512, avx2, baseline, restart, unit, threads=N",
+                names.join(", ")
+            );
         }
         let threads = words.iter().find_map(|word| word.strip_prefix("threads=")?.parse().ok());
         Self { threads: threads.unwrap_or(1), words }
@@ -75,6 +80,13 @@ impl Asked {
         named.filter_map(|(_, level)| Lanes::force(*level)).collect()
     }
 
+    /// What shall share a register; the worker's choice if nothing is said.
+    fn axis(&self) -> Option<Axis> {
+        let named =
+            [("restart", Axis::Restart), ("unit", Axis::Unit)].into_iter().find(|(name, _)| self.has(name));
+        named.map(|(_, axis)| axis)
+    }
+
     /// The workloads named; all if none is.
     fn workloads(&self) -> impl Iterator<Item = &'static Workload> {
         let any = WORKLOADS.iter().any(|workload| self.has(workload.name));
@@ -82,9 +94,12 @@ impl Asked {
     }
 }
 
+/// Restarts that a thread takes at once: whole pods.
+const TASK: u32 = 16;
+
 /// The kernel against its peak, layer by layer.
 fn print_phases(lanes: Lanes) {
-    let peak = peak_flops(lanes);
+    let peak = peak_flops(lanes, false);
     println!("layer     product   lanes     GFLOP/CPU-s  of peak");
     for phases::Phase { layer, product, speed } in phases::measure(lanes) {
         let (lanes, speed, of_peak) = (name(lanes), speed / 1e9, speed / peak);
@@ -100,6 +115,7 @@ fn print_phases(lanes: Lanes) {
 struct Row {
     workload: &'static str,
     lanes: &'static str,
+    axis: &'static str,
     threads: u32,
     restarts: u32,
     seconds: f64,
@@ -111,15 +127,23 @@ struct Row {
 }
 
 impl Row {
-    fn measure(workload: &Workload, lanes: Lanes, threads: u32) -> Self {
+    fn measure(workload: &Workload, lanes: Lanes, axis: Option<Axis>, threads: u32) -> Self {
         let restarts = workload.restarts * threads;
         let mut prepared = workload.prepare(restarts);
         prepared.force_lanes(lanes);
-        let peak = peak_flops(lanes);
+        if let Some(axis) = axis {
+            prepared.force_axis(axis);
+        }
+        let axis = match prepared.axis(TASK) {
+            Axis::Restart => "restart",
+            Axis::Unit => "unit",
+        };
+        let peak = peak_flops(lanes, workload.is_double());
         let (cpu_seconds, seconds) = train(&prepared, restarts, threads);
         Self {
             workload: workload.name,
             lanes: name(lanes),
+            axis,
             threads,
             restarts,
             seconds,
@@ -130,15 +154,15 @@ impl Row {
     }
 
     fn print(&self) {
-        let Self { workload, lanes, threads, restarts, seconds, cpu_seconds, speed, peak } = self;
+        let Self { workload, lanes, axis, threads, restarts, seconds, cpu_seconds, speed, peak } = self;
         let (rate, wall_rate) = (f64::from(*restarts) / cpu_seconds, f64::from(*restarts) / seconds);
         let (speed, peak, of_peak) = (speed / 1e9, peak / 1e9, speed / peak);
         println!(
-            "{workload:<8}  {lanes:<8}  {threads:>7}  {rate:>15.1}  {speed:>11.1}  {:>6.1}%  {peak:>4.0}  {wall_rate:>11.1}",
+            "{workload:<8}  {lanes:<8}  {axis:<7}  {threads:>7}  {rate:>15.1}  {speed:>11.1}  {:>6.1}%  {peak:>4.0}  {wall_rate:>11.1}",
             100.0 * of_peak,
         );
         println!(
-            "{{\"system\":\"seedsweep\",\"workload\":\"{workload}\",\"lanes\":\"{lanes}\",\"threads\":{threads},\
+            "{{\"system\":\"seedsweep\",\"workload\":\"{workload}\",\"lanes\":\"{lanes}\",\"axis\":\"{axis}\",\"threads\":{threads},\
              \"R\":{restarts},\"seconds\":{seconds:.4},\"cpu_seconds\":{cpu_seconds:.4},\
              \"trainings_per_s\":{wall_rate:.4},\"trainings_per_cpu_s\":{rate:.4},\"gflops_per_cpu_s\":{speed:.3},\
              \"peak_gflops\":{peak:.2},\"of_peak\":{of_peak:.4}}}"
@@ -151,10 +175,11 @@ fn name(lanes: Lanes) -> &'static str {
 }
 
 /// Operations a CPU-second that multiply-adds in registers reach: the best of some runs.
-fn peak_flops(lanes: Lanes) -> f64 {
+fn peak_flops(lanes: Lanes, is_double: bool) -> f64 {
     let rates = (0..5).map(|_| {
         let from = cpu_seconds();
-        let flops = peak::spin(lanes, 20_000_000);
+        let spin = if is_double { peak::spin_double } else { peak::spin };
+        let flops = spin(lanes, 20_000_000);
         flops / (cpu_seconds() - from)
     });
     rates.fold(0.0, f64::max)
@@ -162,7 +187,6 @@ fn peak_flops(lanes: Lanes) -> f64 {
 
 /// CPU-seconds of all threads and seconds on the clock that training restarts 0..`restarts` takes.
 fn train(prepared: &Prepared, restarts: u32, threads: u32) -> (f64, f64) {
-    const TASK: u32 = 16;
     let next = AtomicU32::new(0);
     let start = Instant::now();
     let cpu = std::thread::scope(|scope| {

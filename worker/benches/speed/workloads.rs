@@ -29,12 +29,21 @@ pub(crate) struct Workload {
     own_order: bool,
 }
 
+impl Workload {
+    /// Whether it trains in double precision.
+    pub(crate) fn is_double(&self) -> bool {
+        self.spec == W4
+    }
+}
+
 /// All of them.
-pub(crate) const WORKLOADS: [Workload; 5] = [
+pub(crate) const WORKLOADS: [Workload; 6] = [
     Workload { name: "W1", spec: W1, flops: 1.12e6, restarts: 8_192, own_order: false },
     Workload { name: "W2", spec: W2, flops: 290.6e6, restarts: 128, own_order: false },
     Workload { name: "W2own", spec: W2, flops: 290.6e6, restarts: 128, own_order: true },
     Workload { name: "W3", spec: W3, flops: 10.19e9, restarts: 16, own_order: false },
+    // its angles and norms are not products; of the multiply-adds of 45 + 100 pairs, sums and gradients
+    Workload { name: "W4", spec: W4, flops: 2_000.0 * 145.0 * 2.0 * 20.0, restarts: 512, own_order: false },
     Workload { name: "W5", spec: W5, flops: 2.09e9, restarts: 32, own_order: false },
 ];
 
@@ -54,6 +63,12 @@ network = { layers = [2, 64, 64, 1], activation = "tanh" }
 data = { file = "spirals.csv", target = "y" }
 train = { loss = "mse", optimizer = "adam", lr = 0.01, batch = "full", steps = 1000 }
 "#;
+const W4: &str = r#"
+precision = "f64"
+network = { kind = "relu_sum", inputs = 10, units = 10 }
+data = { dataset = "teacher_population", teacher_units = 10 }
+train = { loss = "population", optimizer = "gd", lr = 0.1, batch = "full", steps = 2000 }
+"#;
 const W5: &str = r#"
 network = { layers = [784, 256, 10], activation = "relu" }
 data = { file = "masks.csv", target = "y" }
@@ -65,9 +80,10 @@ impl Workload {
     pub(crate) fn prepare(&self, restarts: u32) -> Prepared {
         let vary = if self.own_order { r#"["init", "order"]"# } else { r#"["init"]"# };
         let text = format!(
-            "name = \"bench\"\nseed = 1\n{}\n[[experiment]]\nname = \"bench\"\ninit = \"torch_linear_default\"\n\
+            "name = \"bench\"\nseed = 1\n{}\n[[experiment]]\nname = \"bench\"\ninit = \"{}\"\n\
              restarts = {restarts}\nvary = {vary}\n",
-            self.spec
+            self.spec,
+            if self.spec == W4 { "lecun_normal" } else { "torch_linear_default" },
         );
         let mut spec = spec::parse("bench", &text, &[]).unwrap_or_else(|errors| panic!("{errors}")).spec;
         let mut files: HashMap<Digest, Arc<[u8]>> = HashMap::new();

@@ -10,7 +10,6 @@ use seedsweep_common::spec::{self, SweepSpec};
 use seedsweep_proto::v1;
 
 use super::rpc::{self, Rpc};
-use crate::cost;
 use crate::means::Means;
 use crate::train::Prepared;
 
@@ -118,7 +117,7 @@ impl Library {
 
 /// `prepared` for the lanes of `means`, unless it needs more memory than a slot may take.
 fn fitted(mut prepared: Prepared, means: &Means) -> Result<Prepared, String> {
-    prepared.force_lanes(means.lanes);
-    means.allow(cost::slot_bytes(&prepared.shape()))?;
+    means.lend(&mut prepared);
+    means.allow(prepared.slot_bytes())?;
     Ok(prepared)
 }

@@ -292,7 +292,7 @@ impl Worker {
             engine: ENGINE_VERSION.to_owned(),
             build: BUILD.to_owned(),
             lanes: self.config.means.lanes_name().to_owned(),
-            axis: String::new(),
+            axis: self.config.means.axis_name().to_owned(),
             peak_mflop_per_s: (self.config.means.machine(Precision::F32).peak_flops / 1e6) as u64,
         };
         self.calls.spawn(async move {

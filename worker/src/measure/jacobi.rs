@@ -21,15 +21,18 @@ pub(super) fn distance(a: &[f64], b: &[f64]) -> f64 {
 
 #[inline(always)]
 fn chains(a: &[f64], b: &[f64], term: impl Fn(f64, f64) -> f64) -> f64 {
-    let mut sums = [0.0; CHAINS];
     let (whole_a, rest_a) = a.as_chunks::<CHAINS>();
     let (whole_b, rest_b) = b.as_chunks::<CHAINS>();
+    let rest = rest_a.iter().zip(rest_b).fold(0.0, |sum, (&a, &b)| sum + term(a, b));
+    if whole_a.is_empty() {
+        return rest;
+    }
+    let mut sums = [0.0; CHAINS];
     for (a, b) in whole_a.iter().zip(whole_b) {
         for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
             *sum += term(a, b);
         }
     }
-    let rest = rest_a.iter().zip(rest_b).fold(0.0, |sum, (&a, &b)| sum + term(a, b));
     sums.iter().fold(rest, |total, sum| total + sum)
 }
 
@@ -107,7 +110,7 @@ mod tests {
 
     #[test]
     fn hilberts_matrix_keeps_its_small_singular_values() {
-        let rows = (0..64).map(|at| 1.0 / (at / 8 + at % 8 + 1) as f64).collect();
+        let rows = (0..64).map(|at| 1.0 / f64::from(at / 8 + at % 8 + 1)).collect();
         // mpmath 1.3, 40 digits: svd_r(hilbert(8))
         let expected = [
             1.695_938_996_921_949,

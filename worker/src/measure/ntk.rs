@@ -49,7 +49,7 @@ fn gram(network: &Network, theta: &[f64], rows: &Rows) -> Array2<f64> {
     let layers = network.layers();
     let sums = network.pre_activations(theta, &features);
     // what enters each layer
-    let mut entering = vec![features.clone()];
+    let mut entering = vec![features];
     entering.extend(sums.iter().map(|sums| {
         let mut values = sums.clone();
         layer::activate(network.activation(), &mut values);

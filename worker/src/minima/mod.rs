@@ -1,9 +1,10 @@
 //! From an end point to a minimum: polish, certificate, fingerprint (`docs/minima.md`).
 //!
-//! Everything is f64 and depends on one trial only. Nothing here may move bit-equal units apart: an all-equal
-//! start must stay on its symmetric saddle, so coordinates are only ever treated alike, except in Newton steps,
-//! which are skipped there.
+//! Everything is f64 and depends on one trial only; `canonical` alone looks at two networks. Nothing here may move
+//! bit-equal units apart: an all-equal start must stay on its symmetric saddle, so coordinates are only ever treated
+//! alike, except where the Hessian is solved with, which is skipped there.
 
+pub mod canonical;
 mod certificate;
 mod cholesky;
 pub(crate) mod eigen;

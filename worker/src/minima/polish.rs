@@ -181,7 +181,7 @@ impl Walk<'_, '_> {
 
     /// Where the loss no longer tells two points apart, the gradient does.
     pub(super) fn is_lower_in_the_noise(&self, next: &Point) -> bool {
-        next.loss <= self.point.loss + 8.0 * f64::EPSILON * self.point.loss.abs()
+        next.loss <= self.point.loss + 8.0 * f64::EPSILON * self.surface.terms(self.point.loss)
             && next.gradient_norm() < self.point.gradient_norm()
     }
 

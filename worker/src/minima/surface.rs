@@ -61,7 +61,7 @@ enum Axis<'a> {
     /// Rows, where a Hessian is affordable.
     Rows(RowLanes, Rows),
     /// Units.
-    Units(Workspace<f64>, Option<Box<Curvature<'a>>>),
+    Units(Box<Workspace<f64>>, Option<Box<Curvature<'a>>>),
 }
 
 impl<'a> Surface<'a> {
@@ -78,7 +78,7 @@ impl<'a> Surface<'a> {
         let axis = if has_row_lanes(network) {
             Axis::Rows(RowLanes::new(network, lanes), Rows::new(network, &features, &targets))
         } else {
-            Axis::Units(network.workspace_on(lanes), None)
+            Axis::Units(Box::new(network.workspace_on(lanes)), None)
         };
         Self { network, loss: problem.loss, l2: problem.l2, features, targets, axis, cancelled }
     }
@@ -108,6 +108,15 @@ impl<'a> Surface<'a> {
             }
         };
         Ok(Point { theta, loss, gradient })
+    }
+
+    /// How large the terms are that make up `loss`: its rounding is relative to them. Those of a population loss cancel
+    /// where it vanishes; they are as large as what the teacher has with itself.
+    pub(super) fn terms(&self, loss: f64) -> f64 {
+        match self.loss {
+            Loss::Population => loss.abs() + (self.targets.len() * self.targets.len()) as f64,
+            Loss::Mse | Loss::CrossEntropy | Loss::Logistic => loss.abs(),
+        }
     }
 
     /// The Hessian at `theta` times `direction`.

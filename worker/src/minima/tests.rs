@@ -1,3 +1,4 @@
+mod canonical;
 mod cost;
 mod large;
 
@@ -9,6 +10,7 @@ use seedsweep_common::spec::{self, Activation, Data, DataSource, XorEncoding};
 
 use super::*;
 use crate::nn::data;
+use crate::nn::lane::{Lanes, Level};
 use crate::nn::network::Batch;
 
 /// A network, its data and its loss.
@@ -412,5 +414,22 @@ fn sketches_are_golden() {
     let sketch = finish(&case.problem(None), &theta, &AtomicBool::new(false)).unwrap();
     let first = |sketch: fingerprint::Sketch| [sketch[0], sketch[1], sketch[15]];
     assert_eq!(first(sketch.sketch_raw), [-0.7460149311757487, -0.27052235393694063, 0.18639446465719334]);
-    assert_eq!(first(sketch.sketch_function), [-1.0795967096982182, -0.43070158418275906, 5.280874555631267]);
+    assert_eq!(first(sketch.sketch_function), [-1.0795967096982169, -0.43070158418275967, 5.280874555631269]);
+}
+
+#[test]
+fn every_level_polishes_to_the_same_bits() {
+    let never = AtomicBool::new(false);
+    for (case, seed) in [(Case::moons(), 3), (Case::xor(), 4)] {
+        let end = case.xavier(&mut ChaCha8Rng::seed_from_u64(seed));
+        let problem = case.problem(None);
+        let levels = [Level::Baseline, Level::Avx2, Level::Avx512].into_iter().filter_map(Lanes::force);
+        let ends: Vec<_> = levels
+            .map(|lanes| polish::polish(&mut Surface::on(&problem, lanes, &never), &end, BUDGET).unwrap())
+            .collect();
+        for (polish, theta) in &ends {
+            assert_eq!(polish.certificate, Certificate::Minimum);
+            assert_eq!((polish, theta), (&ends[0].0, &ends[0].1));
+        }
+    }
 }

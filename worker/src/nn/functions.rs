@@ -9,6 +9,18 @@ use crate::nn::lane::Lane;
 
 mod inverse;
 
+/// An expression for each i below N, as an array. A loop: closures would not be inlined, and what is not inlined is not
+/// compiled for the lanes.
+macro_rules! each {
+    ($count:expr, $i:ident, $value:expr) => {{
+        let mut values = [V::ZERO; $count];
+        for ($i, place) in values.iter_mut().enumerate() {
+            *place = $value;
+        }
+        values
+    }};
+}
+
 /// The expression trees, written once for both precisions and for lanes of any width; the constants stand in the
 /// calling module.
 macro_rules! elementary {
@@ -53,30 +65,52 @@ macro_rules! elementary {
         }
 
         /// Hyperbolic tangent; at most 2 ulp off, odd, never above 1 in size, and monotone in f32.
-        ///
-        /// With |x| = n·ln 2/2 + r, T = tanh r, s = 2ⁿ, w = 2⁻ⁿ and u = 1 − w it is
-        /// u² + ((2 + u + u²)·T + w·u) / ((s + 1) + (s − 1)·T): u² is near the result, 0 for n = 0 and 1 for large n,
-        /// so that what the quotient rounds hardly matters, and no seam is needed.
         #[inline(always)]
         pub fn tanh<V: Lane<Elem = $float, Word = $bits>>(x: V) -> V {
-            let sign = V::bits_and(x.to_bits(), V::splat_bits(SIGN));
-            let size = V::from_bits(V::bits_xor(x.to_bits(), sign));
-            let size = V::select(size.gt(V::splat(TANH_ONE)), V::splat(TANH_ONE), size);
-            // as in exp; the bias makes the last bits of the sum the exponent of s
-            let rounder = V::splat(ROUNDER + EXPONENT_BIAS as $float);
+            let [y] = tanh_each([x]);
+            y
+        }
+
+        /// tanh of each, step by step side by side: one alone waits for its own quotient.
+        ///
+        /// With |x| = n·ln 2/2 + r, t = tanh r, s = 2ⁿ/2, w = 2⁻ⁿ/2, v = 1 − w and u = 1 − 2·w it is
+        /// u² + (t + u·(v·t + w)) / ((s − ½)·t + s + ½). u² is close to the result, 0 for n = 0 and 1 for large n, so that
+        /// the quotient's roundings hardly matter and there is no seam between two expressions.
+        #[inline(always)]
+        pub fn tanh_each<V: Lane<Elem = $float, Word = $bits>, const N: usize>(x: [V; N]) -> [V; N] {
+            // as in exp; what is added to the rounder turns the last bits of the sum into the exponent of s
+            let rounder = V::splat(ROUNDER + (EXPONENT_BIAS - 1) as $float);
             let halves = V::splat(2.0 * std::$float::consts::LOG2_E);
-            let shifted = size.fma(halves, V::splat(TANH_LATER)).add(rounder);
-            let n = shifted.sub(rounder);
-            let r = n.fma(V::splat(-0.5 * std::$float::consts::LN_2), size);
-            let z = r.mul(r);
-            let t = r.mul(z).fma(horner(z, &TANH), r);
-            let s = V::bits_shift_left(shifted.to_bits(), MANTISSA_BITS);
-            let w = V::from_bits(V::bits_sub(V::splat_bits(2 * ONE_BITS), s));
-            let (s, u) = (V::from_bits(s), V::ONE.sub(w));
-            let numerator = u.fma(V::ONE.add(u).fma(t, w), t.add(t));
-            let quotient = numerator.div(s.sub(V::ONE).fma(t, s.add(V::ONE)));
-            let y = u.fma(u, quotient);
-            V::from_bits(V::bits_xor(y.to_bits(), sign))
+            let size = each!(N, i, size(x[i]).at_most(V::splat(TANH_ONE)));
+            let shifted = each!(N, i, size[i].fma(halves, V::splat(TANH_LATER)).add(rounder));
+            let n = each!(N, i, shifted[i].sub(rounder));
+            let r = each!(N, i, n[i].fma(V::splat(-0.5 * std::$float::consts::LN_2), size[i]));
+            let z = each!(N, i, r[i].mul(r[i]));
+            let p = each!(N, i, horner(z[i], &TANH));
+            let t = each!(N, i, r[i].mul(z[i]).fma(p[i], r[i]));
+            let s = each!(N, i, V::from_bits(V::bits_shift_left(shifted[i].to_bits(), MANTISSA_BITS)));
+            let inverse = V::splat_bits(HALVES_INVERSE);
+            let w = each!(N, i, V::from_bits(V::bits_sub(inverse, s[i].to_bits())));
+            let twice = V::splat_bits(HALVES_INVERSE + (1 << MANTISSA_BITS));
+            let u = each!(N, i, V::ONE.sub(V::from_bits(V::bits_sub(twice, s[i].to_bits()))));
+            let v = each!(N, i, V::ONE.sub(w[i]));
+            let half = V::splat(0.5);
+            let denominator = each!(N, i, s[i].sub(half).fma(t[i], s[i].add(half)));
+            let numerator = each!(N, i, u[i].fma(v[i].fma(t[i], w[i]), t[i]));
+            let quotient = each!(N, i, numerator[i].div(denominator[i]));
+            each!(N, i, with_sign_of(u[i].fma(u[i], quotient[i]), x[i]))
+        }
+
+        /// Without its sign.
+        #[inline(always)]
+        fn size<V: Lane<Elem = $float, Word = $bits>>(x: V) -> V {
+            V::from_bits(V::bits_and(x.to_bits(), V::splat_bits(!SIGN)))
+        }
+
+        /// `size`, which has no sign, with that of `x`.
+        #[inline(always)]
+        fn with_sign_of<V: Lane<Elem = $float, Word = $bits>>(size: V, x: V) -> V {
+            V::from_bits(V::bits_xor(size.to_bits(), V::bits_and(x.to_bits(), V::splat_bits(SIGN))))
         }
 
         /// 1 / (1 + e^−x); at most 2.5 ulp off, also where it is tiny.
@@ -136,7 +170,8 @@ macro_rules! elementary {
             V::from_bits(V::bits_shift_left(biased, MANTISSA_BITS))
         }
 
-        const ONE_BITS: $bits = EXPONENT_BIAS << MANTISSA_BITS;
+        /// Less the bits of 2ⁿ/2 those of 2⁻ⁿ/2.
+        const HALVES_INVERSE: $bits = (2 * EXPONENT_BIAS - 2) << MANTISSA_BITS;
         const SIGN: $bits = 1 << ($bits::BITS - 1);
         /// Half of what an integer can hold.
         const LIFT: $bits = 1 << ($bits::BITS - 1);
@@ -178,10 +213,10 @@ pub mod single {
         [0.666_666_656_418_098_6, 0.400_003_361_421_021_5, 0.285_372_411_767_343_5, 0.235_835_418_799_751_73];
     /// Beyond it tanh rounds to 1.
     const TANH_ONE: f32 = 9.02;
-    /// Added to 2·x / ln 2 before it is rounded: without it neighbours just below 0.52 fall by a rounding, because
-    /// n is 1 there and the quotient large.
+    /// Added to 2·x / ln 2 before it is rounded: without it a few neighbours between 0.472 and 0.52 fall by a rounding,
+    /// because n is 1 there and the quotient large.
     const TANH_LATER: f32 = 0.137_4;
-    /// (tanh(r)/r − 1) / r² in r², r up to 0.6375·ln 2/2; relative error of the whole 1.1e-9.
+    /// (tanh(r)/r − 1) / r² in r², r up to 0.64·ln 2/2; relative error of the whole 1.1e-9.
     const TANH: [f32; 3] = [-0.333_332_896_232_605, 0.133_277_922_868_728_64, -0.051_978_759_467_601_776];
 
     const ERF_SEAM: f32 = 0.875;
@@ -257,9 +292,9 @@ pub mod double {
     ];
     /// Beyond it tanh rounds to 1.
     const TANH_ONE: f64 = 19.1;
-    /// As in `single`.
-    const TANH_LATER: f64 = 0.137_4;
-    /// (tanh(r)/r − 1) / r² in r², r up to 0.6375·ln 2/2; relative error of the whole 1.2e-18.
+    /// Not here: nobody meets neighbours, and the smaller n is, the smaller is what its multiple of ln 2/2 lacks.
+    const TANH_LATER: f64 = 0.0;
+    /// (tanh(r)/r − 1) / r² in r², r up to 0.64·ln 2/2; relative error of the whole 1.2e-18.
     const TANH: [f64; 7] = [
         -0.333_333_333_333_332_37,
         0.133_333_333_332_824,

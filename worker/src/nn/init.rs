@@ -92,8 +92,8 @@ pub fn sample(
     };
     if init.perturb > 0.0 {
         let mut rng = seed::generator(Purpose::Perturb, seed, streams.perturb);
-        let trained = &mut theta[..network.trained_count()];
-        trained.iter_mut().for_each(|value| *value += init.perturb * rng.sample::<f64, _>(StandardNormal));
+        let trained = theta.iter_mut().take(network.trained_count());
+        trained.for_each(|value| *value += init.perturb * rng.sample::<f64, _>(StandardNormal));
     }
     theta
 }

@@ -15,4 +15,5 @@ pub(crate) mod pod;
 pub mod relu_sum;
 pub mod scalar;
 pub mod schedule;
+pub mod stream;
 pub(crate) mod unit;

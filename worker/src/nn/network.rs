@@ -1,6 +1,7 @@
-//! A network, fully connected or a sum of relus ([`ReluSum`]): outputs, loss and gradient over rows of data, for any [`Scalar`].
+//! A network, fully connected or a sum of relus ([`ReluSum`]): outputs, loss and gradient over rows of data, for any
+//! [`Scalar`].
 //!
-//! Parameters of layers lie in one flat vector in drawing order: layer by layer, weights row-major (out, in), then biases.
+//! Parameters lie in one flat vector in drawing order: layer by layer, weights row-major (out, in), then biases.
 //! This is the definition of the numeric contract (`docs/engine.md`): each sum is one chain of fused multiply-adds
 //! in a fixed order. Rows are worked off in pieces that fit the workspace, and chains run side by side where the
 //! compiler can vectorise them; neither changes a bit.

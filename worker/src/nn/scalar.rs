@@ -46,6 +46,15 @@ pub trait Number: Copy + Debug + Send + Sync + 'static {
     fn log(self) -> Self;
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
+    /// The hyperbolic tangent of each: faster than one after the other, with the same bits.
+    #[inline(always)]
+    fn tanh_each<const N: usize>(values: [Self; N]) -> [Self; N] {
+        let mut values = values;
+        for value in &mut values {
+            *value = value.tanh();
+        }
+        values
+    }
     /// 1 / (1 + e^−self).
     fn sigmoid(self) -> Self;
     /// 2/√π·∫₀ exp(−t²) dt up to self.
@@ -125,6 +134,10 @@ macro_rules! float_scalar {
             #[inline(always)]
             fn tanh(self) -> Self {
                 $functions::tanh(self)
+            }
+            #[inline(always)]
+            fn tanh_each<const N: usize>(values: [Self; N]) -> [Self; N] {
+                $functions::tanh_each(values)
             }
             #[inline(always)]
             fn sigmoid(self) -> Self {

@@ -17,6 +17,7 @@ use crate::nn::optimizer::{Optimizer, WeightDecay};
 use crate::nn::order::Order;
 use crate::nn::scalar::{Number as _, Scalar as _};
 use crate::nn::schedule::Rates;
+use crate::nn::stream::Stream;
 use crate::nn::unit::{Aim, Unit};
 
 /// It was told to stop.
@@ -31,15 +32,23 @@ pub(super) struct Stopped {
     pub(super) steps: u64,
 }
 
-/// Trains from `start`, in drawing order, and scores the end. The order is asked only where batches are smaller than
+/// Where small batches come from.
+pub(super) enum Feed {
+    /// From the training rows.
+    Rows(Order),
+    /// Fresh for every update.
+    Fresh(Stream),
+}
+
+/// Trains from `start`, in drawing order, and scores the end. `feed` is asked only where batches are smaller than
 /// the data.
 pub(super) fn train<V: Lane>(
     common: &Common<'_, V::Elem>,
     start: &[V::Elem],
-    order: Order,
+    feed: Feed,
 ) -> Result<Trained, Cancelled> {
     let mut descent = Descent::<V>::new(common, start);
-    let mut stopped = descent.run(order)?;
+    let mut stopped = descent.run(feed)?;
     let train = descent.score(common.rows, common.train.l2)?;
     let test = match common.test.features.len() {
         0 => None,
@@ -106,12 +115,12 @@ impl<'a, V: Lane> Descent<'a, V> {
     }
 
     /// Trains to the end.
-    fn run(&mut self, order: Order) -> Result<Stopped, Cancelled> {
+    fn run(&mut self, feed: Feed) -> Result<Stopped, Cancelled> {
         self.measure()?;
         let reason = match self.common.train.batch {
             _ if !self.unit.is_finite() => StopReason::Diverged,
             Batch::Full => self.full_batches()?,
-            Batch::Size(size) => self.small_batches(size as usize, order)?,
+            Batch::Size(size) => self.small_batches(size as usize, feed)?,
         };
         Ok(Stopped { reason, steps: self.steps })
     }
@@ -132,7 +141,7 @@ impl<'a, V: Lane> Descent<'a, V> {
                 let step = self.optimizer.begin(self.decay, self.rates.next_rate());
                 self.unit.update(step);
             } else {
-                self.step(None)?;
+                self.step(self.common.rows, None)?;
             }
             self.measure()?;
             if !self.unit.is_finite() {
@@ -158,17 +167,28 @@ impl<'a, V: Lane> Descent<'a, V> {
     }
 
     /// Updates on small batches. The rules are looked at after each whole epoch, on all rows.
-    fn small_batches(&mut self, size: usize, mut order: Order) -> Result<StopReason, Cancelled> {
+    fn small_batches(&mut self, size: usize, mut feed: Feed) -> Result<StopReason, Cancelled> {
         let has_rules = has_rules(&self.common.train.stop);
         let count = self.common.rows.features.len() / self.common.network.input_width();
         let updates_per_epoch = count.div_ceil(size) as u64;
+        let (mut features, mut targets) = (Vec::new(), Vec::new());
         while self.steps < self.limit {
-            for numbers in order.next_epoch().chunks(size) {
-                if self.steps == self.limit {
-                    break;
+            let updates = updates_per_epoch.min(self.limit - self.steps);
+            match &mut feed {
+                Feed::Rows(order) => {
+                    for numbers in order.next_epoch().chunks(size).take(updates as usize) {
+                        self.step(self.common.rows, Some(numbers))?;
+                        self.measure()?;
+                    }
                 }
-                self.step(Some(numbers))?;
-                self.measure()?;
+                Feed::Fresh(stream) => {
+                    for _ in 0..updates {
+                        stream.draw(size, &mut features, &mut targets);
+                        let rows = network::Batch { features: &features[..], targets: &targets[..] };
+                        self.step(rows, None)?;
+                        self.measure()?;
+                    }
+                }
             }
             if !self.unit.is_finite() {
                 return Ok(StopReason::Diverged);
@@ -183,9 +203,13 @@ impl<'a, V: Lane> Descent<'a, V> {
         Ok(StopReason::StepLimit)
     }
 
-    /// One update by the gradient over the rows `numbers`, or over all.
-    fn step(&mut self, numbers: Option<&[usize]>) -> Result<(), Cancelled> {
-        let Common { rows, train, cancelled, .. } = *self.common;
+    /// One update by the gradient over the rows `numbers` of `rows`, or over all of them.
+    fn step(
+        &mut self,
+        rows: network::Batch<'_, V::Elem>,
+        numbers: Option<&[usize]>,
+    ) -> Result<(), Cancelled> {
+        let Common { train, cancelled, .. } = *self.common;
         let aim = Aim::Update(self.optimizer.begin(self.decay, self.rates.next_rate()));
         self.unit.pass(rows, numbers, train.l2, aim, |_| look(cancelled))?;
         self.steps += 1;

@@ -38,7 +38,7 @@ fn data(rng: &mut ChaCha8Rng) -> Data {
     let samples = 2 * rng.random_range(8..200);
     let dims = rng.random_range(2..9);
     let encoding = pick(rng, &[XorEncoding::Signed, XorEncoding::Binary]);
-    let source = match rng.random_range(0..16) {
+    let source = match rng.random_range(0..18) {
         8 => DataSource::Parity { dims, encoding },
         9 => DataSource::NoisyXor { samples, noise },
         10 => DataSource::TwoSpirals,
@@ -50,9 +50,10 @@ fn data(rng: &mut ChaCha8Rng) -> Data {
             let labels = pick(rng, &[SphereLabels::Signs, SphereLabels::Normal]);
             DataSource::SphereRandom { samples, dims, labels }
         }
+        15 => DataSource::TeacherStream { samples, dims, teacher_units: rng.random_range(1..=dims) },
         13 => DataSource::Wine,
         14 => DataSource::BreastCancer,
-        15 => return population(rng.random_range(1..12)),
+        17 => return population(rng.random_range(1..12)),
         0 => DataSource::Xor { encoding: pick(rng, &[XorEncoding::Signed, XorEncoding::Binary]) },
         1 => DataSource::Moons { samples, noise },
         2 => DataSource::Circles { samples, factor: rng.random_range(0.01..0.99), noise },
@@ -80,7 +81,8 @@ fn data(rng: &mut ChaCha8Rng) -> Data {
             DataSource::File(DataFile { features: attachment(rng, ".npy"), target })
         }
     };
-    Data { source, test_fraction: pick(rng, &[0.0, 0.2, 0.25, 1.0 / 3.0]), standardize: rng.random_bool(0.5) }
+    let standardize = rng.random_bool(0.5) && !matches!(source, DataSource::TeacherStream { .. });
+    Data { source, test_fraction: pick(rng, &[0.0, 0.2, 0.25, 1.0 / 3.0]), standardize }
 }
 
 fn population(teacher_units: u32) -> Data {
@@ -101,6 +103,7 @@ fn network(rng: &mut ChaCha8Rng, data: &Data) -> (Network, Loss) {
         DataSource::File(_) => (rng.random_range(1..20), 2),
         DataSource::Parity { dims, .. }
         | DataSource::TeacherStudent { dims, .. }
+        | DataSource::TeacherStream { dims, .. }
         | DataSource::SphereRandom { dims, .. } => (*dims, 2),
         DataSource::Wine => (13, 3),
         DataSource::BreastCancer => (30, 2),
@@ -108,7 +111,9 @@ fn network(rng: &mut ChaCha8Rng, data: &Data) -> (Network, Loss) {
     };
     let has_numbers = matches!(
         data.source,
-        DataSource::TeacherStudent { .. } | DataSource::SphereRandom { labels: SphereLabels::Normal, .. }
+        DataSource::TeacherStudent { .. }
+            | DataSource::TeacherStream { .. }
+            | DataSource::SphereRandom { labels: SphereLabels::Normal, .. }
     );
     let losses = [Loss::Mse, Loss::CrossEntropy, Loss::Logistic];
     let legal = match classes {
@@ -118,7 +123,8 @@ fn network(rng: &mut ChaCha8Rng, data: &Data) -> (Network, Loss) {
     };
     let loss = pick(rng, &losses[..legal]);
     let outputs = if classes == 2 && loss != Loss::CrossEntropy { 1 } else { classes };
-    if loss == Loss::Mse && outputs == 1 && rng.random_bool(0.3) {
+    let is_fresh = matches!(data.source, DataSource::TeacherStream { .. });
+    if loss == Loss::Mse && outputs == 1 && !is_fresh && rng.random_bool(0.3) {
         let output = pick(rng, &[SumOutput::Ones, SumOutput::RandomSigns]);
         let scale = pick(rng, &[SumScale::One, SumScale::InverseSqrtUnits]);
         return (ReluSum { inputs, units: rng.random_range(1..40), output, scale }.into(), loss);
@@ -179,10 +185,10 @@ fn schedule(rng: &mut ChaCha8Rng) -> Schedule {
 
 fn minima(rng: &mut ChaCha8Rng, network: &Network, vary: VarySet) -> Minima {
     let modes = [PolishMode::Auto, PolishMode::Off, PolishMode::On];
-    let dense = network.parameter_count() <= limits::DENSE_HESSIAN_PARAMETERS as u64;
+    let can_be_polished = network.parameter_count() <= limits::POLISHED_PARAMETERS;
     let spread_at = rng.random_range(0.0..0.6);
     Minima {
-        polish: pick(rng, if dense { &modes } else { &modes[..2] }),
+        polish: pick(rng, if can_be_polished { &modes } else { &modes[..2] }),
         polish_max_steps: rng.random_range(1..5000),
         level: if vary.data { Level::Function } else { pick(rng, &Level::ALL) },
         same_at: rng.random_range(0.61..1.0),
@@ -252,6 +258,12 @@ fn experiment(rng: &mut ChaCha8Rng, index: usize, base: Option<&Experiment>) -> 
         same.map_or_else(|| network(rng, &data), |base| (base.network.clone(), base.train.loss));
     let mut train =
         same.filter(|_| rng.random_bool(0.5)).map_or_else(|| train(rng, loss), |base| base.train.clone());
+    if matches!(data.source, DataSource::TeacherStream { .. }) {
+        (train.batch, train.shuffle) = (Batch::Size(2), true);
+        if train.optimizer == Optimizer::Gd {
+            train.optimizer = Optimizer::Sgd { momentum: 0.5 };
+        }
+    }
     let mut init = init(rng);
     if matches!(network, Network::ReluSum(_)) {
         init.bias = Bias::Zeros;
@@ -276,7 +288,14 @@ fn experiment(rng: &mut ChaCha8Rng, index: usize, base: Option<&Experiment>) -> 
         .filter(|m| !vary.data || m.level == Level::Function)
         .unwrap_or(minima);
     let other = measure(rng);
-    let measure = base.filter(|_| rng.random_bool(0.7)).map_or(other, |base| base.measure);
+    let mut measure = base.filter(|_| rng.random_bool(0.7)).map_or(other, |base| base.measure);
+    if matches!(network, Network::ReluSum(_)) {
+        measure = Measure {
+            curve: measure.curve,
+            every: measure.every.filter(|_| measure.curve),
+            ..Measure::default()
+        };
+    }
     let name = Name::new(&format!("e-{index}.x")).unwrap();
     let parameters = Vec::new();
     let mut experiment = Experiment {

@@ -8,7 +8,7 @@ use crate::spec::document::{Entry, Table, Value};
 use crate::spec::keys;
 use crate::spec::model::{Attachment, Data, DataFile, DataSource, SphereLabels, Target, XorEncoding};
 
-const DATASETS: [&str; 14] = [
+const DATASETS: [&str; 15] = [
     "xor",
     "noisy_xor",
     "parity",
@@ -18,6 +18,7 @@ const DATASETS: [&str; 14] = [
     "gauss_mix",
     "teacher_student",
     "teacher_population",
+    "teacher_stream",
     "sphere_random",
     "digits",
     "iris",
@@ -72,7 +73,15 @@ fn built_in(reader: &mut Reader<'_, '_, '_>) -> Option<DataSource> {
             Some(DataSource::NoisyXor { samples: samples?, noise: noise? })
         }
         "two_spirals" => Some(DataSource::TwoSpirals),
-        "teacher_student" => teacher_student(reader),
+        "teacher_student" => {
+            let label_noise = reader.number("label_noise", Within::NotNegative, Some(0.0));
+            let ((samples, dims, teacher_units), label_noise) = (teacher(reader)?, label_noise?);
+            Some(DataSource::TeacherStudent { samples, dims, teacher_units, label_noise })
+        }
+        "teacher_stream" => {
+            let (samples, dims, teacher_units) = teacher(reader)?;
+            Some(DataSource::TeacherStream { samples, dims, teacher_units })
+        }
         "teacher_population" => {
             let teacher_units = reader.count("teacher_units", 1, limits::LAYER_WIDTH, None)?;
             Some(DataSource::TeacherPopulation { teacher_units })
@@ -109,6 +118,7 @@ fn parameters(name: &str) -> &'static [&'static str] {
         "noisy_xor" => &["dataset", "samples", "noise"],
         "teacher_student" => &["dataset", "samples", "dims", "teacher_units", "label_noise"],
         "teacher_population" => &["dataset", "teacher_units"],
+        "teacher_stream" => &["dataset", "samples", "dims", "teacher_units"],
         "sphere_random" => &["dataset", "samples", "dims", "labels"],
         "moons" => &["dataset", "samples", "noise"],
         "circles" => &["dataset", "samples", "factor", "noise"],
@@ -122,11 +132,11 @@ fn encoding(reader: &mut Reader<'_, '_, '_>) -> Option<XorEncoding> {
     reader.choice("encoding", &words, &[], Some(XorEncoding::Signed))
 }
 
-fn teacher_student(reader: &mut Reader<'_, '_, '_>) -> Option<DataSource> {
+/// Rows, dimensions and units of a teacher.
+fn teacher(reader: &mut Reader<'_, '_, '_>) -> Option<(u32, u32, u32)> {
     let shape = samples_and_dims(reader, 1000, 10);
     let units =
         reader.count("teacher_units", 1, limits::LAYER_WIDTH, Some(shape.map_or(1, |(_, dims)| dims)));
-    let label_noise = reader.number("label_noise", Within::NotNegative, Some(0.0));
     let ((samples, dims), teacher_units) = (shape?, units?);
     if teacher_units > dims {
         if let Some(entry) = reader.entry("teacher_units") {
@@ -135,7 +145,7 @@ fn teacher_student(reader: &mut Reader<'_, '_, '_>) -> Option<DataSource> {
         }
         return None;
     }
-    Some(DataSource::TeacherStudent { samples, dims, teacher_units, label_noise: label_noise? })
+    Some((samples, dims, teacher_units))
 }
 
 /// `samples` and `dims`, which together must fit a worker's memory.

@@ -83,15 +83,15 @@ impl<V: Lane<Elem = f64>, const N: usize> Number for Eight<V, N> {
     #[inline(always)]
     fn gt(self, other: Self) -> Self::Mask {
         let mut mask = [V::ZERO.gt(V::ZERO); N];
-        for i in 0..N {
-            mask[i] = self.0[i].gt(other.0[i]);
+        for (mask, (a, b)) in mask.iter_mut().zip(self.0.iter().zip(&other.0)) {
+            *mask = a.gt(*b);
         }
         mask
     }
     #[inline(always)]
     fn select(condition: Self::Mask, mut chosen: Self, otherwise: Self) -> Self {
-        for i in 0..N {
-            chosen.0[i] = V::select(condition[i], chosen.0[i], otherwise.0[i]);
+        for ((chosen, condition), otherwise) in chosen.0.iter_mut().zip(&condition).zip(&otherwise.0) {
+            *chosen = V::select(*condition, *chosen, *otherwise);
         }
         chosen
     }

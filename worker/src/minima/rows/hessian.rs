@@ -344,7 +344,7 @@ fn multiply_by_bend<R: Number>(
             let height = R::from_f64(0.5 * FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
             for (bend, z) in bends.iter_mut().zip(sums) {
                 let square = z.mul(*z);
-                let density = height.mul(R::from_f64(-0.5).mul(square).exp());
+                let density = height.mul(R::exp(R::from_f64(-0.5).mul(square)));
                 *bend = bend.mul(two.sub(square).mul(density));
             }
         }

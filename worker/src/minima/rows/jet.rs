@@ -88,7 +88,7 @@ impl<N: Number> Number for Jet<N> {
     }
     #[inline(always)]
     fn exp(self) -> Self {
-        let value = self.value.exp();
+        let value = N::exp(self.value);
         self.chain(value, value)
     }
     #[inline(always)]
@@ -97,7 +97,7 @@ impl<N: Number> Number for Jet<N> {
     }
     #[inline(always)]
     fn tanh(self) -> Self {
-        let value = self.value.tanh();
+        let value = N::tanh(self.value);
         self.chain(value, value.neg().fma(value, N::ONE))
     }
     #[inline(always)]
@@ -108,7 +108,7 @@ impl<N: Number> Number for Jet<N> {
     #[inline(always)]
     fn erf(self) -> Self {
         let density =
-            N::from_f64(std::f64::consts::FRAC_2_SQRT_PI).mul(self.value.mul(self.value).neg().exp());
+            N::from_f64(std::f64::consts::FRAC_2_SQRT_PI).mul(N::exp(self.value.mul(self.value).neg()));
         self.chain(self.value.erf(), density)
     }
     #[inline(always)]

@@ -265,13 +265,13 @@ fn forward_strip<R: Rowed, const J: usize>(
     let (weights, biases) = (layer.offset, layer.offset + layer.weight_count());
     for (a, z) in inputs.chunks_exact(layer.inputs).zip(sums.chunks_exact_mut(layer.outputs)) {
         let mut chains = [R::ZERO; J];
-        for j in 0..J {
-            chains[j] = theta.get(biases + unit + j);
+        for (j, chain) in chains.iter_mut().enumerate() {
+            *chain = theta.get(biases + unit + j);
         }
         for (k, &a) in a.iter().enumerate() {
-            for j in 0..J {
+            for (j, chain) in chains.iter_mut().enumerate() {
                 let weight: R = theta.get(weights + (unit + j) * layer.inputs + k);
-                chains[j] = weight.fma(a, chains[j]);
+                *chain = weight.fma(a, *chain);
             }
         }
         z[unit..unit + J].copy_from_slice(&chains);
@@ -301,9 +301,9 @@ fn backward_strip<R: Rowed, const J: usize>(
     for (delta, d) in deltas.chunks_exact(layer.outputs).zip(below.chunks_exact_mut(layer.inputs)) {
         let mut chains = [R::ZERO; J];
         for (u, &delta) in delta.iter().enumerate() {
-            for j in 0..J {
+            for (j, chain) in chains.iter_mut().enumerate() {
                 let weight: R = theta.get(layer.offset + u * layer.inputs + k + j);
-                chains[j] = weight.fma(delta, chains[j]);
+                *chain = weight.fma(delta, *chain);
             }
         }
         d[k..k + J].copy_from_slice(&chains);
@@ -339,8 +339,8 @@ fn gradient_strip<'a, R: Number, const J: usize>(
     let mut chains = [R::ZERO; J];
     chains.copy_from_slice(&sums[..J]);
     for (delta, a) in deltas.zip(inputs.chunks(stride)) {
-        for j in 0..J {
-            chains[j] = delta.fma(a[j], chains[j]);
+        for (chain, a) in chains.iter_mut().zip(a) {
+            *chain = delta.fma(*a, *chain);
         }
     }
     sums[..J].copy_from_slice(&chains);

@@ -26,10 +26,21 @@ struct Case {
     targets: Vec<f64>,
 }
 
+/// What there is to know at a point.
+struct Found {
+    loss: f64,
+    gradient: Vec<f64>,
+    hessian: Array2<f64>,
+    /// The Hessian times [`Case::direction`].
+    product: Vec<f64>,
+    outputs: Vec<f64>,
+}
+
 impl Case {
     fn new(layers: &[u32], activations: [Activation; 2], loss: Loss, rows: usize) -> Self {
         let [activation, output_activation] = activations;
-        let network = Network::new(&spec::Mlp { layers: layers.to_vec(), activation, output_activation }.into());
+        let network =
+            Network::new(&spec::Mlp { layers: layers.to_vec(), activation, output_activation }.into());
         let mut rng = ChaCha8Rng::seed_from_u64(rows as u64);
         let mut uniform = || 2.0 * seed::uniform(rng.next_u64()) - 1.0;
         let width = network.output_width();
@@ -68,8 +79,8 @@ impl Case {
         Batch { features: &self.features, targets: &self.targets }
     }
 
-    /// Loss, gradient, Hessian, its product with a direction, and outputs, on `level`; `None` where it is not here.
-    fn on(&self, level: Level) -> Option<(f64, Vec<f64>, Array2<f64>, Vec<f64>, Vec<f64>)> {
+    /// On `level`; `None` where this machine does not have it.
+    fn on(&self, level: Level) -> Option<Found> {
         let mut lanes = RowLanes::new(&self.network, Lanes::force(level)?);
         let rows = Rows::new(&self.network, &self.features, &self.targets);
         let never = AtomicBool::new(false);
@@ -80,7 +91,7 @@ impl Case {
         lanes.hessian_times(at, &self.direction(), &mut product).unwrap();
         let hessian = lanes.hessian(at).unwrap();
         let outputs = lanes.outputs(network, &rows, theta);
-        Some((value, gradient, hessian, product, outputs))
+        Some(Found { loss: value, gradient, hessian, product, outputs })
     }
 
     fn direction(&self) -> Vec<f64> {
@@ -106,14 +117,15 @@ fn bits(values: &[f64]) -> Vec<u64> {
 #[test]
 fn every_level_gives_the_same_bits() {
     for case in Case::all() {
-        let (loss, gradient, hessian, product, outputs) = case.on(Level::Baseline).unwrap();
+        let base = case.on(Level::Baseline).unwrap();
         for found in LEVELS.into_iter().filter_map(|level| case.on(level)) {
             let name = &case.network;
-            assert_eq!(found.0.to_bits(), loss.to_bits(), "{name:?}");
-            assert_eq!(bits(&found.1), bits(&gradient), "{name:?}");
-            assert_eq!(bits(found.2.as_slice().unwrap()), bits(hessian.as_slice().unwrap()), "{name:?}");
-            assert_eq!(bits(&found.3), bits(&product), "{name:?}");
-            assert_eq!(bits(&found.4), bits(&outputs), "{name:?}");
+            assert_eq!(found.loss.to_bits(), base.loss.to_bits(), "{name:?}");
+            assert_eq!(bits(&found.gradient), bits(&base.gradient), "{name:?}");
+            let hessians = [&found.hessian, &base.hessian].map(|hessian| bits(hessian.as_slice().unwrap()));
+            assert_eq!(hessians[0], hessians[1], "{name:?}");
+            assert_eq!(bits(&found.product), bits(&base.product), "{name:?}");
+            assert_eq!(bits(&found.outputs), bits(&base.outputs), "{name:?}");
         }
     }
 }
@@ -122,7 +134,7 @@ fn every_level_gives_the_same_bits() {
 fn values_of_rows_are_the_references_and_sums_differ_by_rounding() {
     for case in Case::all() {
         let (network, theta, n) = (&case.network, &case.theta, case.theta.len());
-        let (loss, gradient, hessian, product, outputs) = case.on(Level::detect()).unwrap();
+        let Found { loss, gradient, hessian, product, outputs } = case.on(Level::detect()).unwrap();
         let mut workspace = network.workspace();
         assert_eq!(bits(&outputs), bits(&network.outputs(theta, &case.features, &mut workspace)));
         let mut reference = vec![0.0; n];
@@ -147,15 +159,17 @@ fn values_of_rows_are_the_references_and_sums_differ_by_rounding() {
 #[test]
 fn sums_over_rows_are_eight_chains_and_a_tree() {
     // without weights every output is the bias 0, so the bias's gradient is a sum of −2/B·target alone
-    let mut case = Case::new(&[1, 1], [Activation::Identity; 2], Loss::Mse, 21);
-    case.theta.fill(0.0);
-    let mut chains = [0.0; 8];
-    for (row, target) in case.targets.iter().enumerate() {
-        chains[row % 8] += (0.0 - target) * 2.0 * (1.0 / 21.0);
+    for rows in 1..150 {
+        let mut case = Case::new(&[1, 1], [Activation::Identity; 2], Loss::Mse, rows);
+        case.theta.fill(0.0);
+        let mut chains = [0.0; 8];
+        for (row, target) in case.targets.iter().enumerate() {
+            chains[row % 8] += (0.0 - target) * 2.0 * (1.0 / rows as f64);
+        }
+        let [a, b, c, d, e, f, g, h] = chains;
+        let sum = ((a + e) + (c + g)) + ((b + f) + (d + h));
+        assert_eq!(case.on(Level::detect()).unwrap().gradient[1].to_bits(), f64::to_bits(sum), "{rows} rows");
     }
-    let [a, b, c, d, e, f, g, h] = chains;
-    let sum = ((a + e) + (c + g)) + ((b + f) + (d + h));
-    assert_eq!(case.on(Level::detect()).unwrap().1[1].to_bits(), f64::to_bits(sum));
 }
 
 #[test]
@@ -164,7 +178,7 @@ fn units_that_are_equal_have_equal_gradients() {
         let mut case =
             Case::new(&[3, width, width, 2], [Activation::Tanh, Activation::Identity], Loss::Mse, 13);
         case.theta.fill(0.3);
-        let gradient = case.on(Level::detect()).unwrap().1;
+        let gradient = case.on(Level::detect()).unwrap().gradient;
         for layer in &case.network.layers()[..2] {
             let (weights, biases) = layer.parameters(&gradient);
             let first = &weights[..layer.inputs];

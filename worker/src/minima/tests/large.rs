@@ -81,7 +81,7 @@ fn null_directions_that_nothing_explains_are_not_certified_at_any_size() {
     assert!(matches!(polish.certificate, Certificate::NotConverged | Certificate::Saddle), "{polish:?}");
 }
 
-/// `SEEDSWEEP_TEST_THOROUGH=1 cargo test -p seedsweep-worker --lib fifty_thousand -- --nocapture`: half a minute.
+/// `SEEDSWEEP_TEST_THOROUGH=1 cargo test -p seedsweep-worker --lib fifty_thousand -- --nocapture`: a minute on a busy machine.
 #[test]
 fn fifty_thousand_parameters_are_certified() {
     if std::env::var_os("SEEDSWEEP_TEST_THOROUGH").is_none() {

@@ -51,6 +51,10 @@ pub(super) fn generate(source: &DataSource, seed: u64, stream: u64) -> Result<Ta
             let shape = (samples as usize, dims as usize);
             teacher_student(shape, teacher_units as usize, label_noise, &mut normals)
         }
+        DataSource::TeacherStream { samples, dims, teacher_units } => {
+            bounded(source, samples, dims)?;
+            teacher_student((samples as usize, dims as usize), teacher_units as usize, 0.0, &mut normals)
+        }
         DataSource::SphereRandom { samples, dims, labels } => {
             bounded(source, samples, dims)?;
             sphere_random((samples as usize, dims as usize), labels, &mut normals)
@@ -77,6 +81,7 @@ pub(super) fn name(source: &DataSource) -> &str {
         DataSource::TwoSpirals => "two_spirals",
         DataSource::TeacherStudent { .. } => "teacher_student",
         DataSource::TeacherPopulation { .. } => "teacher_population",
+        DataSource::TeacherStream { .. } => "teacher_stream",
         DataSource::SphereRandom { .. } => "sphere_random",
         DataSource::Digits => "digits",
         DataSource::Iris => "iris",

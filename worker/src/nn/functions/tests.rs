@@ -287,7 +287,7 @@ impl Job for Values {
 fn function_bits_are_the_same_at_every_level_and_for_ever() {
     for level in [Level::Baseline, Level::Avx2, Level::Avx512] {
         if let Some(lanes) = Lanes::force(level) {
-            assert_eq!(lanes.run(Values { stride: 99_991 }), 7_419_301_773_645_617_028, "{level:?}");
+            assert_eq!(lanes.run(Values { stride: 99_991 }), 3_236_174_695_302_194_453, "{level:?}");
         }
     }
 }

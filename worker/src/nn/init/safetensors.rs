@@ -12,6 +12,9 @@ use super::StartError;
 use crate::nn::layer::Layer;
 use crate::nn::network::Network;
 
+/// Weight and bias by the number of the layer.
+type Layers<'a> = BTreeMap<u32, [Option<Tensor<'a>>; 2]>;
+
 /// One tensor of the header.
 #[derive(Debug, Default)]
 struct Tensor<'a> {
@@ -21,13 +24,13 @@ struct Tensor<'a> {
     offsets: Vec<usize>,
 }
 
-/// All parameters in drawing order. `file` is the file's name for messages.
-pub fn read(file: &str, bytes: &[u8], network: &Network) -> Result<Vec<f64>, StartError> {
+/// Weight and bias of each layer by its number, and the bytes behind the header. `file` is the file's name for messages.
+fn layers<'a>(file: &str, bytes: &'a [u8]) -> Result<(Layers<'a>, &'a [u8]), StartError> {
     let refuse = |cause: String| StartError::Safetensors { file: file.to_owned(), cause };
     let (header, data) = split(bytes).map_err(|cause| refuse(cause.to_owned()))?;
     let tensors =
         tensors(header).ok_or_else(|| refuse("its header is not what the format says".to_owned()))?;
-    let mut layers: BTreeMap<u32, [Option<Tensor<'_>>; 2]> = BTreeMap::new();
+    let mut layers = Layers::new();
     for (name, tensor) in tensors {
         let (number, part) = place(name).ok_or_else(|| {
             refuse(format!("tensor `{}` is no `N.weight` or `N.bias`", name.escape_debug()))
@@ -36,6 +39,37 @@ pub fn read(file: &str, bytes: &[u8], network: &Network) -> Result<Vec<f64>, Sta
             return Err(refuse(format!("layer {number} has two of a kind")));
         }
     }
+    Ok((layers, data))
+}
+
+/// The widths of the network that the file holds, from inputs to outputs, as its weights say.
+pub fn widths(file: &str, bytes: &[u8]) -> Result<Vec<u32>, StartError> {
+    let refuse = |cause: &str| StartError::Safetensors { file: file.to_owned(), cause: cause.to_owned() };
+    let mut widths: Vec<u32> = Vec::new();
+    for [weight, _] in layers(file, bytes)?.0.values() {
+        let shape = weight.as_ref().map_or(&[][..], |weight| &weight.shape);
+        let &[outputs, inputs] = shape else { return Err(refuse("a layer has no weight of two dimensions")) };
+        let narrow = |width: usize| {
+            u32::try_from(width).ok().filter(|width| (1..=limits::LAYER_WIDTH).contains(width))
+        };
+        let (Some(inputs), Some(outputs)) = (narrow(inputs), narrow(outputs)) else {
+            return Err(refuse("a layer has no unit, or more than a network may have"));
+        };
+        if *widths.last().unwrap_or(&inputs) != inputs {
+            return Err(refuse("a layer takes another number of values than the one before gives"));
+        }
+        if widths.is_empty() {
+            widths.push(inputs);
+        }
+        widths.push(outputs);
+    }
+    if widths.is_empty() { Err(refuse("it holds no layer")) } else { Ok(widths) }
+}
+
+/// All parameters in drawing order. `file` is the file's name for messages.
+pub fn read(file: &str, bytes: &[u8], network: &Network) -> Result<Vec<f64>, StartError> {
+    let refuse = |cause: String| StartError::Safetensors { file: file.to_owned(), cause };
+    let (layers, data) = layers(file, bytes)?;
     if layers.len() != network.layers().len() {
         let (found, expected) = (layers.len(), network.layers().len());
         return Err(refuse(format!("it holds {found} layers, but the network has {expected}")));
@@ -268,6 +302,17 @@ mod tests {
                 (0, if precision == Precision::F32 { 36 } else { 72 })
             );
         }
+    }
+
+    #[test]
+    fn a_file_tells_the_widths_of_its_network() {
+        assert_eq!(widths("s", &saved()).unwrap(), [2, 2, 1]);
+        let data = &saved()[8 + SAVED.len()..];
+        let said = |header: &str| widths("s", &file(header, data)).unwrap_err().to_string();
+        assert!(said(&SAVED.replace("[1,2]", "[2,1]")).contains("another number of values"));
+        assert!(said(&SAVED.replace("[2,2]", "[4]")).contains("no weight of two dimensions"));
+        assert!(said(&SAVED.replace("[2,2]", "[0,2]")).contains("no unit"));
+        assert!(said("{}").contains("no layer"));
     }
 
     #[test]

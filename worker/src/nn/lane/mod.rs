@@ -51,6 +51,11 @@ pub trait Lane: Number {
     fn columns(rows: &[&[Self::Elem]], from: usize, columns: &mut [Self]) {
         columns_singly(rows, from, columns);
     }
+    /// `bound` where self is greater, else self, which NaN is too.
+    #[inline(always)]
+    fn at_most(self, bound: Self) -> Self {
+        Self::select(self.gt(bound), bound, self)
+    }
     /// The bits.
     fn to_bits(self) -> Self::Bits;
     /// From the bits.

@@ -19,7 +19,7 @@ macro_rules! lanes {
         stages [$($distance:literal)*],
         bits $bits:ident of $word:ident as $int:ident, mask $mask:ident,
         splat $splat:ident, add $add:ident, sub $sub:ident, mul $mul:ident, div $div:ident, fma $fma:ident,
-        sqrt $sqrt:ident, gt |$a:ident, $b:ident| $gt:expr,
+        sqrt $sqrt:ident, min $min:ident, gt |$a:ident, $b:ident| $gt:expr,
         select |$condition:ident, $chosen:ident, $otherwise:ident| $select:expr,
         to_bits $to_bits:ident, from_bits $from_bits:ident, splat_bits $splat_bits:ident,
         bits_add $bits_add:ident, bits_sub $bits_sub:ident, bits_and $bits_and:ident, bits_xor $bits_xor:ident,
@@ -102,6 +102,10 @@ macro_rules! lanes {
                 $functions::tanh(self)
             }
             #[inline(always)]
+            fn tanh_each<const N: usize>(values: [Self; N]) -> [Self; N] {
+                $functions::tanh_each(values)
+            }
+            #[inline(always)]
             fn sigmoid(self) -> Self {
                 $functions::sigmoid(self)
             }
@@ -146,6 +150,11 @@ macro_rules! lanes {
                 for (to, column) in columns.iter_mut().zip(square) {
                     *to = column;
                 }
+            }
+            #[inline(always)]
+            fn at_most(self, bound: Self) -> Self {
+                // SAFETY: the level has this instruction; it gives its second operand unless the first is less
+                Self(unsafe { $min(bound.0, self.0) })
             }
             #[inline(always)]
             fn to_bits(self) -> $bits {
@@ -202,7 +211,7 @@ lanes! {
     stages [8 4 2 1],
     bits __m512i of u32 as i32, mask __mmask16,
     splat _mm512_set1_ps, add _mm512_add_ps, sub _mm512_sub_ps, mul _mm512_mul_ps, div _mm512_div_ps,
-    fma _mm512_fmadd_ps, sqrt _mm512_sqrt_ps, gt |a, b| _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b),
+    fma _mm512_fmadd_ps, sqrt _mm512_sqrt_ps, min _mm512_min_ps, gt |a, b| _mm512_cmp_ps_mask::<_CMP_GT_OQ>(a, b),
     select |condition, chosen, otherwise| _mm512_mask_blend_ps(condition, otherwise, chosen),
     to_bits _mm512_castps_si512, from_bits _mm512_castsi512_ps, splat_bits _mm512_set1_epi32,
     bits_add _mm512_add_epi32, bits_sub _mm512_sub_epi32, bits_and _mm512_and_si512, bits_xor _mm512_xor_si512,
@@ -215,7 +224,7 @@ lanes! {
     stages [4 2 1],
     bits __m512i of u64 as i64, mask __mmask8,
     splat _mm512_set1_pd, add _mm512_add_pd, sub _mm512_sub_pd, mul _mm512_mul_pd, div _mm512_div_pd,
-    fma _mm512_fmadd_pd, sqrt _mm512_sqrt_pd, gt |a, b| _mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b),
+    fma _mm512_fmadd_pd, sqrt _mm512_sqrt_pd, min _mm512_min_pd, gt |a, b| _mm512_cmp_pd_mask::<_CMP_GT_OQ>(a, b),
     select |condition, chosen, otherwise| _mm512_mask_blend_pd(condition, otherwise, chosen),
     to_bits _mm512_castpd_si512, from_bits _mm512_castsi512_pd, splat_bits _mm512_set1_epi64,
     bits_add _mm512_add_epi64, bits_sub _mm512_sub_epi64, bits_and _mm512_and_si512, bits_xor _mm512_xor_si512,
@@ -228,7 +237,7 @@ lanes! {
     stages [4 2 1],
     bits __m256i of u32 as i32, mask __m256,
     splat _mm256_set1_ps, add _mm256_add_ps, sub _mm256_sub_ps, mul _mm256_mul_ps, div _mm256_div_ps,
-    fma _mm256_fmadd_ps, sqrt _mm256_sqrt_ps, gt |a, b| _mm256_cmp_ps::<_CMP_GT_OQ>(a, b),
+    fma _mm256_fmadd_ps, sqrt _mm256_sqrt_ps, min _mm256_min_ps, gt |a, b| _mm256_cmp_ps::<_CMP_GT_OQ>(a, b),
     select |condition, chosen, otherwise| _mm256_blendv_ps(otherwise, chosen, condition),
     to_bits _mm256_castps_si256, from_bits _mm256_castsi256_ps, splat_bits _mm256_set1_epi32,
     bits_add _mm256_add_epi32, bits_sub _mm256_sub_epi32, bits_and _mm256_and_si256, bits_xor _mm256_xor_si256,
@@ -241,7 +250,7 @@ lanes! {
     stages [2 1],
     bits __m256i of u64 as i64, mask __m256d,
     splat _mm256_set1_pd, add _mm256_add_pd, sub _mm256_sub_pd, mul _mm256_mul_pd, div _mm256_div_pd,
-    fma _mm256_fmadd_pd, sqrt _mm256_sqrt_pd, gt |a, b| _mm256_cmp_pd::<_CMP_GT_OQ>(a, b),
+    fma _mm256_fmadd_pd, sqrt _mm256_sqrt_pd, min _mm256_min_pd, gt |a, b| _mm256_cmp_pd::<_CMP_GT_OQ>(a, b),
     select |condition, chosen, otherwise| _mm256_blendv_pd(otherwise, chosen, condition),
     to_bits _mm256_castpd_si256, from_bits _mm256_castsi256_pd, splat_bits _mm256_set1_epi64x,
     bits_add _mm256_add_epi64, bits_sub _mm256_sub_epi64, bits_and _mm256_and_si256, bits_xor _mm256_xor_si256,

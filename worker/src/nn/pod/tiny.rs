@@ -3,10 +3,12 @@
 //! The gradient's sums stay in registers, and rows follow each other without a call, so that one row's activations
 //! run beside another's. Every chain is that of the general path (`nn/pod.rs`), and so is every bit.
 
+use std::hint::black_box;
+
 use seedsweep_common::spec::{Activation, Loss};
 
 use super::{PIECE_ROWS, Pick, Pod};
-use crate::nn::lane::{Job, Lane, Lanes, Shared};
+use crate::nn::lane::{Job, Lane, Lanes, elements_mut};
 use crate::nn::layer;
 use crate::nn::loss;
 use crate::nn::network::{Decay, Network};
@@ -39,21 +41,24 @@ macro_rules! kernels {
             }
         }
 
-        fn run<V: Lane, X: Inputs<V>>(widths: Widths, updates: Updates<'_, V, X>) {
+        fn run<V: Lane>(widths: Widths, updates: Updates<'_, V>) {
             match widths {
-                $([$inputs, $hidden, $outputs] => {
-                    V::enter(Kernel::<V, X, $inputs, $hidden, $outputs>(updates));
-                })+
+                $([$inputs, $hidden, $outputs] => V::enter(Kernel::<V, $inputs, $hidden, $outputs>(updates)),)+
                 _ => unreachable!("{widths:?} has no kernel"),
             }
         }
     };
 }
 
-kernels!(2 - 2 - 1, 2 - 3 - 1, 2 - 4 - 1);
+kernels!(2 - 2 - 1, 2 - 3 - 1, 2 - 4 - 1, 2 - 2 - 2, 2 - 4 - 2);
+
+/// Whether there is a kernel for `network`.
+pub(crate) fn is_tiny(network: &Network) -> bool {
+    widths(network).is_some()
+}
 
 impl<V: Lane> Pod<'_, V> {
-    /// Makes `count` updates on the picked rows, each as [`Pod::pass`] for the gradient and then the rule alone would.
+    /// Makes `count` updates on the picked rows, each as [`Pod::pass`] for the gradient and then the rule would.
     /// Says no and does nothing where there is no kernel for the network, or where the rows are more than a piece.
     pub(crate) fn update(&mut self, pick: Pick<'_>, count: u64, rule: Rule<'_, V>) -> bool {
         let rows = match pick {
@@ -63,71 +68,51 @@ impl<V: Lane> Pod<'_, V> {
         };
         let Some(widths) = self.tiny.filter(|_| rows <= PIECE_ROWS) else { return false };
         self.gather(pick, 0, rows);
-        let task = Task {
-            activation: self.activation,
-            loss: self.loss,
-            l2: self.l2,
-            share: V::from_f64(1.0 / rows as f64),
-            targets: &self.targets[..rows * widths[2]],
-            theta: &mut self.theta,
-            gradient: &mut self.gradient,
-            lanes: self.lanes,
+        let shared = match pick {
+            Pick::All => self.rows.features,
+            Pick::Same(_) => &self.same,
+            Pick::Own(_) => &[],
         };
-        match pick {
-            Pick::All => run(widths, Updates { inputs: Shared(self.rows.features), task, rule, count }),
-            Pick::Same(_) => run(widths, Updates { inputs: Shared(&self.same[..]), task, rule, count }),
-            Pick::Own(_) => run(widths, Updates { inputs: Own(&self.own), task, rule, count }),
+        self.own.resize(PIECE_ROWS * widths[0], V::ZERO);
+        for (lanes, &value) in self.own.iter_mut().zip(shared) {
+            elements_mut(std::slice::from_mut(lanes)).fill(value);
         }
+        run(
+            widths,
+            Updates {
+                activation: self.activation,
+                loss: self.loss,
+                l2: self.l2,
+                share: V::Elem::from_f64(1.0 / rows as f64),
+                inputs: &self.own[..rows * widths[0]],
+                targets: &self.targets[..rows * widths[2]],
+                theta: &mut self.theta,
+                gradient: &mut self.gradient,
+                rule,
+                count,
+                lanes: self.lanes,
+            },
+        );
         true
     }
 }
 
-/// Rows of inputs, one after the other.
-trait Inputs<V>: Copy {
-    /// The inputs of row `row`.
-    fn row<const I: usize>(self, row: usize) -> [V; I];
-}
-
-impl<V: Lane> Inputs<V> for Shared<'_, V::Elem> {
-    #[inline(always)]
-    fn row<const I: usize>(self, row: usize) -> [V; I] {
-        let values = &self.0[row * I..][..I];
-        std::array::from_fn(|k| V::splat(values[k]))
-    }
-}
-
-/// Each lane has its own.
-#[derive(Debug, Clone, Copy)]
-struct Own<'a, V>(&'a [V]);
-
-impl<V: Lane> Inputs<V> for Own<'_, V> {
-    #[inline(always)]
-    fn row<const I: usize>(self, row: usize) -> [V; I] {
-        let values = &self.0[row * I..][..I];
-        std::array::from_fn(|k| values[k])
-    }
-}
-
-/// A loss on some rows, and the parameters to lower it with.
-struct Task<'a, V> {
+/// Updates on some rows.
+struct Updates<'a, V: Lane> {
     activation: Activation,
     loss: Loss,
     l2: f64,
     /// 1/B, rounded.
-    share: V,
+    share: V::Elem,
+    /// (rows, inputs).
+    inputs: &'a [V],
     /// (rows, outputs).
     targets: &'a [V],
     theta: &'a mut [V],
     gradient: &'a mut [V],
-    lanes: Lanes,
-}
-
-struct Updates<'a, V, X> {
-    /// (rows, inputs).
-    inputs: X,
-    task: Task<'a, V>,
     rule: Rule<'a, V>,
     count: u64,
+    lanes: Lanes,
 }
 
 /// The parameters of a network, or what is laid out like them.
@@ -177,57 +162,66 @@ impl<V: Number, const I: usize, const H: usize, const O: usize> Weights<V, I, H,
     }
 }
 
-struct Kernel<'a, V, X, const I: usize, const H: usize, const O: usize>(Updates<'a, V, X>);
+struct Kernel<'a, V: Lane, const I: usize, const H: usize, const O: usize>(Updates<'a, V>);
 
-impl<V: Lane, X: Inputs<V>, const I: usize, const H: usize, const O: usize> Job
-    for Kernel<'_, V, X, I, H, O>
-{
+impl<V: Lane, const I: usize, const H: usize, const O: usize> Job for Kernel<'_, V, I, H, O> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        let Updates { inputs, task, rule: Rule { optimizer, decay, rates }, count } = self.0;
-        let Task { l2, theta, gradient, lanes, targets, .. } = task;
+        // a body for each, so that nothing is chosen between two rows
+        match self.0.activation {
+            Activation::Relu => self.updates(Activation::Relu),
+            Activation::LeakyRelu => self.updates(Activation::LeakyRelu),
+            Activation::Tanh => self.updates(Activation::Tanh),
+            Activation::Sigmoid => self.updates(Activation::Sigmoid),
+            Activation::Identity => self.updates(Activation::Identity),
+            Activation::Gelu => unreachable!("gelu has no kernel"),
+        }
+    }
+}
+
+impl<V: Lane, const I: usize, const H: usize, const O: usize> Kernel<'_, V, I, H, O> {
+    #[inline(always)]
+    fn updates(self, activation: Activation) {
+        let Updates { loss, l2, inputs, targets, theta, gradient, rule, count, lanes, .. } = self.0;
+        let share = V::splat(self.0.share);
         for _ in 0..count {
-            let weights = Weights::<V, I, H, O>::read(theta);
-            let mut sums = Weights::ZERO;
-            for (row, targets) in targets.chunks_exact(O).enumerate() {
-                let row = Row { inputs: inputs.row(row), targets, share: task.share };
-                row.add_gradient(task.activation, task.loss, &weights, &mut sums);
+            let lr = rule.rates.next_rate();
+            let mut sums = Weights::<V, I, H, O>::ZERO;
+            for (inputs, targets) in inputs.chunks_exact(I).zip(targets.chunks_exact(O)) {
+                // read anew for each row, as operands in memory: kept over the rows they would be copied to the stack
+                let weights = Weights::read(black_box(&*theta));
+                sums.add_row(&weights, Row { inputs, targets, share }, activation, loss);
             }
             sums.write(gradient);
             if l2 != 0.0 {
                 Decay { theta, factor: V::from_f64(2.0 * l2), gradient }.run();
             }
-            let lr = rates.next_rate();
-            decay.apply(theta, gradient, lr, lanes);
-            optimizer.step(theta, gradient, lr, lanes);
+            rule.decay.apply(theta, gradient, lr, lanes);
+            rule.optimizer.step(theta, gradient, lr, lanes);
         }
     }
 }
 
-struct Row<'a, V, const I: usize> {
-    inputs: [V; I],
+#[derive(Clone, Copy)]
+struct Row<'a, V> {
+    /// (inputs).
+    inputs: &'a [V],
     /// (outputs).
     targets: &'a [V],
     share: V,
 }
 
-impl<V: Number, const I: usize> Row<'_, V, I> {
-    /// Adds this row's part to each sum of the gradient.
+impl<V: Number, const I: usize, const H: usize, const O: usize> Weights<V, I, H, O> {
+    /// Adds a row's part to each sum of the gradient.
     #[inline(always)]
     #[expect(clippy::needless_range_loop, reason = "indices that are constants become registers")]
-    fn add_gradient<const H: usize, const O: usize>(
-        &self,
-        activation: Activation,
-        loss: Loss,
-        weights: &Weights<V, I, H, O>,
-        sums: &mut Weights<V, I, H, O>,
-    ) {
+    fn add_row(&mut self, weights: &Self, row: Row<'_, V>, activation: Activation, loss: Loss) {
         let mut values = weights.hidden_bias;
         for h in 0..H {
             for k in 0..I {
-                values[h] = weights.hidden[h][k].fma(self.inputs[k], values[h]);
+                values[h] = weights.hidden[h][k].fma(row.inputs[k], values[h]);
             }
         }
         layer::activate(activation, &mut values);
@@ -238,21 +232,21 @@ impl<V: Number, const I: usize> Row<'_, V, I> {
             }
         }
         let mut deltas = [V::ZERO; O];
-        loss::output_deltas(loss, &outputs, self.targets, O, self.share, &mut deltas);
+        loss::output_deltas(loss, &outputs, row.targets, O, row.share, &mut deltas);
         let mut below = [V::ZERO; H];
         for u in 0..O {
             for h in 0..H {
                 below[h] = weights.output[u][h].fma(deltas[u], below[h]);
-                sums.output[u][h] = deltas[u].fma(values[h], sums.output[u][h]);
+                self.output[u][h] = deltas[u].fma(values[h], self.output[u][h]);
             }
-            sums.output_bias[u] = sums.output_bias[u].add(deltas[u]);
+            self.output_bias[u] = self.output_bias[u].add(deltas[u]);
         }
         layer::multiply_by_derivative(activation, &values, &[], &mut below);
         for h in 0..H {
             for k in 0..I {
-                sums.hidden[h][k] = below[h].fma(self.inputs[k], sums.hidden[h][k]);
+                self.hidden[h][k] = below[h].fma(row.inputs[k], self.hidden[h][k]);
             }
-            sums.hidden_bias[h] = sums.hidden_bias[h].add(below[h]);
+            self.hidden_bias[h] = self.hidden_bias[h].add(below[h]);
         }
     }
 }

@@ -1,5 +1,4 @@
-//! The angle between two unit vectors, from the square of their distance: a square root and a polynomial, without an
-//! inverse function.
+//! The angle between two unit vectors, from sin² and cos: one square root and one polynomial, and no division.
 
 use std::f64::consts::{FRAC_PI_2, PI};
 

@@ -82,6 +82,8 @@ impl<V: Number> Job for Population<'_, V> {
         let mut sum = V::ZERO;
         for unit in 0..self.scratch.norms.len() {
             self.normalise(unit);
+        }
+        for unit in 0..self.scratch.norms.len() {
             sum = self.meet_teacher(unit, sum);
         }
         for unit in 0..self.scratch.norms.len() {
@@ -125,16 +127,19 @@ impl<V: Number> Population<'_, V> {
         let Scratch { norms, directions, angles, sines, .. } = &mut *self.scratch;
         let direction = &directions[unit * self.inputs..][..self.inputs];
         let angles = &mut angles[..self.inputs];
-        let mut after = V::ZERO;
-        for (angle, &u) in angles.iter_mut().zip(direction).rev() {
-            *angle = Angle { sine: after, cosine: u, supplement: V::ZERO };
-            after = u.fma(u, after);
+        // both chains at once, so that neither waits for the other
+        let (mut before, mut after) = (V::ZERO, V::ZERO);
+        for low in 0..self.inputs {
+            let high = self.inputs - 1 - low;
+            angles[low].supplement = before;
+            angles[high].sine = after;
+            before = direction[low].fma(direction[low], before);
+            after = direction[high].fma(direction[high], after);
         }
         let angles = &mut angles[..self.teacher];
-        let mut before = V::ZERO;
-        for angle in angles.iter_mut() {
-            angle.sine = before.add(angle.sine);
-            before = angle.cosine.fma(angle.cosine, before);
+        for (angle, &u) in angles.iter_mut().zip(direction) {
+            angle.sine = angle.supplement.add(angle.sine);
+            angle.cosine = u;
         }
         angle::measure(angles);
         let row = &mut self.gradient[unit * self.inputs..][..self.inputs];

@@ -147,6 +147,62 @@ fn every_combination_has_the_bits_of_trials_alone() {
     }
 }
 
+/// The networks with a kernel of their own: `nn/pod/tiny.rs`.
+#[test]
+fn every_combination_of_tiny_networks_has_the_bits_of_trials_alone() {
+    let shapes = [(2, 1), (3, 1), (4, 1), (2, 2), (4, 2)];
+    let mut round = 0;
+    for precision in [Precision::F32, Precision::F64] {
+        for activation in ACTIVATIONS {
+            for loss in LOSSES {
+                for optimizer in OPTIMIZERS {
+                    for batch in [Batch::Full, Batch::Size(4)] {
+                        // the shapes take turns: one output has no classes, two no logit
+                        let (hidden, outputs) = match loss {
+                            Loss::CrossEntropy => shapes[3 + round % 2],
+                            Loss::Logistic => shapes[round % 3],
+                            Loss::Mse | Loss::Population => shapes[round % 5],
+                        };
+                        let mut experiment = experiment(&[2, hidden, outputs], activation, loss, optimizer);
+                        experiment.train.batch = batch;
+                        experiment.train.l2 = [0.0, 0.02][round % 2];
+                        experiment.train.weight_decay = [0.0, 0.01][round / 2 % 2];
+                        experiment.vary.order = round / 4 % 2 == 1;
+                        experiment.train.schedule =
+                            Schedule { warmup: 2, shape: LrShape::Cosine { t_max: None, eta_min: 1e-3 } };
+                        let rows = rows(11, 2, outputs as usize, loss);
+                        assert_same(
+                            prepare_rows(precision, experiment, rows),
+                            19,
+                            &format!(
+                                "{precision:?} {activation:?} {loss:?} {optimizer:?} {batch:?} {hidden}"
+                            ),
+                        );
+                        round += 1;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// More updates than one call makes, rules or none, and a divergence in the midst of them.
+#[test]
+fn long_trainings_of_tiny_networks_have_the_bits_of_trials_alone() {
+    for (steps, lr, count) in [(64, 0.1, 4), (65, 0.1, 4), (200, 0.1, 49), (150, 40.0, 4)] {
+        let mut experiment = experiment(&[2, 3, 1], Activation::LeakyRelu, Loss::Mse, Optimizer::Gd);
+        experiment.train.batch = Batch::Full;
+        experiment.train.budget = Budget::Steps(steps);
+        experiment.train.lr = lr;
+        let rows = rows(count, 2, 1, Loss::Mse);
+        let found = assert_same(prepare_rows(Precision::F32, experiment, rows), 33, &format!("{steps} {lr}"));
+        let mut ends: Vec<u64> = found.iter().map(|bits| bits.2).collect();
+        ends.sort_unstable();
+        ends.dedup();
+        assert_eq!(ends.len() > 1, lr > 1.0, "{ends:?}");
+    }
+}
+
 #[test]
 fn every_remainder_of_width_rows_and_batch_has_the_bits_of_trials_alone() {
     let momentum = Optimizer::Sgd { momentum: 0.9 };

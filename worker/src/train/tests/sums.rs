@@ -73,6 +73,19 @@ fn the_teacher_is_a_certified_minimum() {
     }
 }
 
+/// The terms of the loss cancel at the teacher: the polish must not take their rounding for a way down. These two
+/// restarts of seed 1 end there with a gradient of 1e-9 and were led away from it.
+#[test]
+fn ends_at_the_teacher_are_polished_through_the_rounding() {
+    let prepared = prepare(Precision::F64, teacher(8, Scheme::LecunNormal));
+    for restart in [84, 900] {
+        let outcome = train(&prepared, restart);
+        let polish = outcome.polish.expect("the polish is on");
+        assert_eq!(polish.certificate, Certificate::Minimum, "{restart}: {polish:?}");
+        assert!(polish.loss.abs() < 1e-13 && polish.grad_max <= 1e-10, "{restart}: {polish:?}");
+    }
+}
+
 /// A unit at 0 has no gradient, and the loss has a corner there.
 #[test]
 fn a_start_of_zeros_stays_and_is_called_a_kink() {
