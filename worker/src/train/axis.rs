@@ -7,7 +7,7 @@ use crate::nn::network::Network;
 /// Largest network that trains in restart lanes: beyond it a pod's parameters, gradient and moments leave the cache.
 const MOST_RESTART_LANE_PARAMETERS: usize = 12_000;
 /// Share of a pod's lanes that must be filled for it to be as quick as trials alone whose own lanes are all filled.
-/// Measured (docs/performance.md, "Which axis"): 0.7 to 0.95.
+/// Chosen between measured shapes (docs/performance.md, "Which axis").
 const POD_COST: f64 = 0.85;
 /// A layer of one output is summed number by number, two multiply-adds at once.
 const SINGLES_AT_ONCE: f64 = 2.0;

@@ -34,10 +34,10 @@ fn seconds(prepared: &Prepared, restarts: u32) -> (f64, f64) {
     (training, finished - trained - training)
 }
 
-/// `SEEDSWEEP_TEST_THOROUGH=1 cargo test --release -p seedsweep-worker --lib beside_training -- --nocapture` prints the
+/// `SEEDSWEEP_TEST_THOROUGH=1 cargo test -p seedsweep-worker --lib the_end_of_a_trial -- --nocapture` prints the
 /// ratios that `docs/minima.md` quotes.
 #[test]
-fn the_end_of_a_trial_costs_little_beside_training() {
+fn the_end_of_a_trial_costs_less_than_its_training() {
     if std::env::var_os("SEEDSWEEP_TEST_THOROUGH").is_none() {
         return;
     }
@@ -53,6 +53,6 @@ fn the_end_of_a_trial_costs_little_beside_training() {
             }
         }
         println!("{name}: {:.2} s of training, {:.2} of that for the ends", training, end / training);
-        assert!(end < 2.0 * training);
+        assert!(end < training);
     }
 }
