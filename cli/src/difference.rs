@@ -30,6 +30,7 @@ pub(crate) fn differences(stored: &Outcome, here: &Outcome) -> Vec<Difference> {
 fn fields(outcome: &Outcome) -> Vec<(&'static str, String)> {
     // Rust prints floats with as many digits as tell them apart
     let optional = |value: Option<f64>| value.map_or_else(|| "none".to_owned(), |value| format!("{value:?}"));
+    let counted = |count: Option<u32>| count.map_or_else(|| "none".to_owned(), |count| count.to_string());
     let polish = outcome.polish.as_ref();
     let mut digest = String::new();
     // writing to a string does not fail
@@ -51,6 +52,12 @@ fn fields(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ("lambda_min", optional(polish.map(|polish| polish.lambda_min))),
         ("lambda_max", optional(polish.map(|polish| polish.lambda_max))),
         ("sketch_raw", format!("{:?}", outcome.sketch_raw)),
+        ("null_directions", counted(polish.and_then(|polish| polish.null_directions))),
+        ("explained", counted(polish.and_then(|polish| polish.explained))),
+        (
+            "sketch_canonical",
+            outcome.sketch_canonical.map_or_else(|| "none".to_owned(), |sketch| format!("{sketch:?}")),
+        ),
         ("sketch_function", format!("{:?}", outcome.sketch_function)),
         ("measures", format!("{:?}", outcome.measures)),
     ]
@@ -75,6 +82,7 @@ mod tests {
             digest: [7; 16],
             polish: None,
             sketch_raw: [0.0; 16],
+            sketch_canonical: None,
             sketch_function: [f64::NAN; 16],
             measures: Vec::new(),
         }

@@ -35,6 +35,8 @@ pub(crate) struct Row {
     pub(crate) experiment: ExperimentIndex,
     pub(crate) outcome: Outcome,
     pub(crate) provenance: Provenance,
+    /// As the coordinator says.
+    pub(crate) basin_canonical: Option<u32>,
 }
 
 impl Stored {
@@ -93,7 +95,8 @@ impl TryFrom<v1::OutcomeRow> for Row {
             CliError::caused(Kind::Bug, "the coordinator sent a row that is wrong", &error)
         })?;
         let provenance = Provenance::from(&present(row.provenance, "provenance")?);
-        Ok(Self { experiment: ExperimentIndex(row.experiment), outcome, provenance })
+        let (experiment, basin_canonical) = (ExperimentIndex(row.experiment), row.basin_canonical);
+        Ok(Self { experiment, outcome, provenance, basin_canonical })
     }
 }
 

@@ -1,6 +1,6 @@
 //! The stored row of a finished trial.
 
-use crate::fingerprint::{ParameterDigest, Sketch};
+use crate::fingerprint::{CanonicalSketch, ParameterDigest, Sketch};
 use crate::measure::{self, Measured};
 
 /// What a finished trial leaves: a pure function of (frozen spec, experiment, restart). Floats are kept
@@ -29,6 +29,9 @@ pub struct Outcome {
     pub polish: Option<Polish>,
     /// Sketch of the (polished) parameters.
     pub sketch_raw: Sketch,
+    /// Sketch of the (polished) network up to its symmetries; `None` where it has no canonical form, where training
+    /// diverged, and in outcomes of engines before 3.
+    pub sketch_canonical: Option<CanonicalSketch>,
     /// Sketch of the outputs (mse) or probabilities on the probe set.
     pub sketch_function: Sketch,
     /// What was measured (`[measure]`); empty where nothing was.
@@ -39,7 +42,12 @@ impl Outcome {
     /// Equal in every bit. This, not `==`, tells a duplicate report from a divergence: NaN equals itself.
     pub fn same_bits(&self, other: &Self) -> bool {
         let optional = |a: Option<f64>, b: Option<f64>| a.map(f64::to_bits) == b.map(f64::to_bits);
-        let sketches = |a: &Sketch, b: &Sketch| a.iter().zip(b).all(|(x, y)| x.to_bits() == y.to_bits());
+        let sketches = |a: &[f64], b: &[f64]| a.iter().map(|x| x.to_bits()).eq(b.iter().map(|x| x.to_bits()));
+        let canonical = match (&self.sketch_canonical, &other.sketch_canonical) {
+            (Some(a), Some(b)) => sketches(a, b),
+            (None, None) => true,
+            _ => false,
+        };
         let polished = match (&self.polish, &other.polish) {
             (Some(a), Some(b)) => a.same_bits(b),
             (None, None) => true,
@@ -56,6 +64,7 @@ impl Outcome {
             && self.digest == other.digest
             && polished
             && sketches(&self.sketch_raw, &other.sketch_raw)
+            && canonical
             && sketches(&self.sketch_function, &other.sketch_function)
             && measure::same_bits(&self.measures, &other.measures)
     }
@@ -154,13 +163,21 @@ pub struct Polish {
     pub lambda_min: f64,
     /// Largest eigenvalue of the Hessian there; NaN where the polish did not converge.
     pub lambda_max: f64,
+    /// Eigenvalues of the Hessian that count as zero; `None` where not all were computed or settled.
+    pub null_directions: Option<u32>,
+    /// How many independent null directions the network's symmetries explain, at most `null_directions`; `None` where the
+    /// Hessian was not looked at.
+    pub explained: Option<u32>,
 }
 
 impl Polish {
     fn same_bits(&self, other: &Self) -> bool {
         let bits =
             |p: &Self| [p.loss, p.displacement, p.grad_max, p.lambda_min, p.lambda_max].map(f64::to_bits);
-        self.certificate == other.certificate && self.steps == other.steps && bits(self) == bits(other)
+        self.certificate == other.certificate
+            && self.steps == other.steps
+            && (self.null_directions, self.explained) == (other.null_directions, other.explained)
+            && bits(self) == bits(other)
     }
 }
 

@@ -4,7 +4,6 @@
 //! refused, so that nothing is ever stored as something it was not.
 
 use seedsweep_common::digest::ParseDigestError;
-use seedsweep_common::fingerprint::{SKETCH_LENGTH, Sketch};
 use seedsweep_common::id::SweepId;
 use seedsweep_common::outcome::{Certificate, Outcome, Polish, Provenance, StopReason};
 use seedsweep_common::range::RestartRange;
@@ -122,6 +121,7 @@ impl From<&Outcome> for v1::Outcome {
             polish: outcome.polish.as_ref().map(Into::into),
             sketch_raw: outcome.sketch_raw.to_vec(),
             sketch_function: outcome.sketch_function.to_vec(),
+            sketch_canonical: outcome.sketch_canonical.map_or(Vec::new(), Vec::from),
             measures: measures(&outcome.measures),
         }
     }
@@ -137,6 +137,8 @@ impl From<&Polish> for v1::Polish {
             grad_max: Some(polish.grad_max),
             lambda_min: Some(polish.lambda_min),
             lambda_max: Some(polish.lambda_max),
+            null_directions: polish.null_directions,
+            explained: polish.explained,
         }
     }
 }
@@ -153,6 +155,8 @@ impl TryFrom<&v1::Polish> for Polish {
             grad_max: required("polish.grad_max", polish.grad_max)?,
             lambda_min: required("polish.lambda_min", polish.lambda_min)?,
             lambda_max: required("polish.lambda_max", polish.lambda_max)?,
+            null_directions: polish.null_directions,
+            explained: polish.explained,
         })
     }
 }
@@ -186,6 +190,10 @@ impl TryFrom<&v1::Outcome> for Outcome {
             digest,
             polish,
             sketch_raw: sketch("sketch_raw", &outcome.sketch_raw)?,
+            sketch_canonical: match &outcome.sketch_canonical[..] {
+                [] => None,
+                values => Some(sketch("sketch_canonical", values)?),
+            },
             sketch_function: sketch("sketch_function", &outcome.sketch_function)?,
             measures: read_measures(&outcome.measures)?,
         })
@@ -196,10 +204,10 @@ fn required(field: &str, value: Option<f64>) -> Result<f64, InvalidMessage> {
     value.ok_or_else(|| InvalidMessage::new(field, "is missing"))
 }
 
-fn sketch(field: &str, values: &[f64]) -> Result<Sketch, InvalidMessage> {
-    values.try_into().map_err(|_| {
-        InvalidMessage::new(field, format!("has {} values: {SKETCH_LENGTH} are needed", values.len()))
-    })
+fn sketch<const N: usize>(field: &str, values: &[f64]) -> Result<[f64; N], InvalidMessage> {
+    values
+        .try_into()
+        .map_err(|_| InvalidMessage::new(field, format!("has {} values: {N} are needed", values.len())))
 }
 
 impl From<&Provenance> for v1::Provenance {
@@ -228,6 +236,7 @@ impl From<&v1::Provenance> for Provenance {
 
 #[cfg(test)]
 mod tests {
+    use seedsweep_common::fingerprint::{CANONICAL_SKETCH_LENGTH, SKETCH_LENGTH};
     use seedsweep_common::measure::{Measured, Quantity, Series};
 
     use super::*;
@@ -258,8 +267,11 @@ mod tests {
                 grad_max: 1e-11,
                 lambda_min: f64::NAN,
                 lambda_max: 3.0,
+                null_directions: Some(0),
+                explained: None,
             }),
             sketch_raw: std::array::from_fn(|i| i as f64 / 3.0),
+            sketch_canonical: Some([-0.0; CANONICAL_SKETCH_LENGTH]),
             sketch_function: [0.0; SKETCH_LENGTH],
             measures: measured(),
         }
@@ -268,12 +280,14 @@ mod tests {
     #[test]
     fn outcomes_cross_the_wire_bit_for_bit() {
         let mut diverged = Outcome { stop_reason: StopReason::Diverged, polish: None, ..outcome() };
+        diverged.sketch_canonical = None;
         diverged.loss_train = f64::NAN;
         let mut zeros = outcome();
         (zeros.loss_train, zeros.grad_norm) = (-0.0, -0.0);
         let polish = zeros.polish.as_mut().unwrap();
         (polish.loss, polish.displacement, polish.grad_max) = (-0.0, -0.0, -0.0);
         (polish.lambda_min, polish.lambda_max) = (-0.0, -0.0);
+        (polish.null_directions, polish.explained) = (Some(3), Some(2));
         for original in [outcome(), diverged, zeros] {
             let message = v1::Outcome::from(&original);
             let bytes = prost::Message::encode_to_vec(&message);
@@ -285,7 +299,7 @@ mod tests {
     #[test]
     fn broken_messages_are_refused_by_field() {
         type Edit = fn(&mut v1::Outcome);
-        let edits: [(&str, Edit); 13] = [
+        let edits: [(&str, Edit); 14] = [
             ("grad_norm", |o| o.grad_norm = None),
             ("polish.lambda_min", |o| o.polish.as_mut().unwrap().lambda_min = None),
             ("stop_reason", |o| o.stop_reason = 0),
@@ -293,6 +307,7 @@ mod tests {
             ("digest", |o| o.digest.truncate(15)),
             ("sketch_raw", |o| o.sketch_raw.push(0.0)),
             ("sketch_function", |o| o.sketch_function.clear()),
+            ("sketch_canonical", |o| o.sketch_canonical.truncate(31)),
             ("loss_train", |o| o.loss_train = Some(f64::INFINITY)),
             ("polish.certificate", |o| o.polish.as_mut().unwrap().certificate = 77),
             ("measures.series.quantity", |o| o.measures[0].series[0].quantity = 0),

@@ -48,6 +48,10 @@ fn a_sound_sweep_verifies_and_replays_to_the_same_bits() -> anyhow::Result<()> {
         (&verified["sound"], &verified["checks"][3]["looked_at"]),
         (&true.into(), &"24 of 24 trials, bit for bit".into())
     );
+    // the exact distance was asked at the borders of basins, and agrees with the sketches
+    let borders = &verified["checks"][4];
+    let looked_at = borders["looked_at"].as_str().unwrap_or_default();
+    assert!(borders["name"] == "borders" && looked_at.contains("pairs at the borders"), "{borders}");
 
     let replayed = stdout(at, &["replay", "last", "random", "7", "--weights", "w.safetensors", "-o", "json"]);
     assert_eq!(json(replayed.as_bytes())["comparison"], "same");

@@ -1,6 +1,7 @@
 //! One trial from start to outcome: pure, no clock, no global generator.
 
 mod axis;
+mod compared;
 mod descent;
 mod memory;
 mod pod;
@@ -203,7 +204,7 @@ impl Prepared {
         let trained = self.descend_on(own_data.as_ref(), restart, cancelled)?;
         let parameters = safetensors::write(&self.network, &trained.theta, self.precision);
         let dataset = own_data.as_ref().unwrap_or(&self.dataset);
-        Ok(Replay { outcome: self.finish(dataset, restart, trained, cancelled)?, parameters })
+        Ok(Replay { outcome: self.finish(dataset, restart, trained, cancelled)?.0, parameters })
     }
 
     /// Restarts that fill a register.
@@ -318,7 +319,8 @@ impl Prepared {
         emit: &mut dyn FnMut(Outcome),
     ) -> Result<(), TrainError> {
         for (restart, own_data, trained) in descended.0 {
-            emit(self.finish(own_data.as_ref().unwrap_or(&self.dataset), restart, trained, cancelled)?);
+            let dataset = own_data.as_ref().unwrap_or(&self.dataset);
+            emit(self.finish(dataset, restart, trained, cancelled)?.0);
         }
         Ok(())
     }
@@ -434,20 +436,20 @@ impl Prepared {
         }
     }
 
-    /// From the end of training to the outcome: norm, polish, certificate, fingerprint.
+    /// From the end of training to the outcome: norm, polish, certificate, fingerprint; and the point it is of.
     fn finish(
         &self,
         dataset: &Dataset,
         restart: u32,
         trained: Trained,
         cancelled: &AtomicBool,
-    ) -> Result<Outcome, TrainError> {
+    ) -> Result<(Outcome, Vec<f64>), TrainError> {
         let Trained { stopped, theta, train, test, track } = trained;
         let digest = digest(self.precision, &theta);
         let start = || self.widened_start(restart);
         let measures = measure::finish(&self.experiment, &self.network, dataset, track, start, &theta);
         if stopped.reason == StopReason::Diverged {
-            return Ok(diverged(restart, stopped.steps, digest, &train, test.as_ref(), measures));
+            return Ok((diverged(restart, stopped.steps, digest, &train, test.as_ref(), measures), theta));
         }
         let grad_norm = self.grad_norm(dataset, &theta, cancelled)?;
         let problem = Problem {
@@ -459,7 +461,7 @@ impl Prepared {
             probes: &self.probes,
         };
         let finish = minima::finish(&problem, &theta, cancelled).ok_or(TrainError::Cancelled)?;
-        Ok(Outcome {
+        let outcome = Outcome {
             restart,
             stop_reason: stopped.reason,
             steps: stopped.steps,
@@ -471,9 +473,11 @@ impl Prepared {
             digest,
             polish: finish.polish,
             sketch_raw: finish.sketch_raw,
+            sketch_canonical: finish.sketch_canonical,
             sketch_function: finish.sketch_function,
             measures,
-        })
+        };
+        Ok((outcome, finish.theta))
     }
 
     /// Start, updates, stop and what the network scores there, in the training precision.
@@ -745,6 +749,7 @@ fn diverged(
         digest,
         polish: None,
         sketch_raw: [f64::NAN; SKETCH_LENGTH],
+        sketch_canonical: None,
         sketch_function: [f64::NAN; SKETCH_LENGTH],
         measures,
     }

@@ -118,7 +118,7 @@ impl Layout {
             cells.push(measures_cell(&outcome.measures));
         }
         let basin = |number: Option<u32>| number.map_or(Cell::Missing, |n| Cell::Integer(n.into()));
-        cells.extend([basin(row.basin_raw), Cell::Missing, basin(row.basin_function)]);
+        cells.extend([basin(row.basin_raw), basin(row.basin_canonical), basin(row.basin_function)]);
         cells.extend([
             Cell::Text(provenance.engine),
             Cell::Text(provenance.build),
@@ -151,9 +151,11 @@ fn outcome_cells(outcome: &Outcome) -> [Cell; 14] {
         optional(polish.map(|polish| polish.displacement)),
         polish.map_or(Cell::Missing, |polish| Cell::Integer(polish.steps.into())),
         Cell::Digits(digest),
-        Cell::Json(
-            json!({ "raw": numbers(&outcome.sketch_raw), "function": numbers(&outcome.sketch_function) }),
-        ),
+        Cell::Json(json!({
+            "raw": numbers(&outcome.sketch_raw),
+            "canonical": outcome.sketch_canonical.as_ref().map(|sketch| numbers(sketch)),
+            "function": numbers(&outcome.sketch_function),
+        })),
     ]
 }
 

@@ -1,8 +1,8 @@
 //! The tables of a report as rows of text, for every form they are shown in.
 
 use seedsweep_common::analysis::report::{
-    Comparison, ExperimentReport, Interval, LevelReport, Number, Report, SamePair, Summary, VariancePart,
-    VarianceSplit,
+    Basin, Comparison, ExperimentReport, Interval, LevelReport, Number, Report, SamePair, Summary,
+    VariancePart, VarianceSplit,
 };
 use seedsweep_common::analysis::words::{percent, significant};
 
@@ -24,6 +24,8 @@ pub(crate) fn verdict_level(experiment: &ExperimentReport) -> &LevelReport {
     match experiment.verdict.level.as_str() {
         "bits" => &experiment.levels.bits,
         "raw" => &experiment.levels.raw,
+        // a verdict at a level needs the level
+        "canonical" => experiment.levels.canonical.as_ref().unwrap_or(&experiment.levels.function),
         _ => &experiment.levels.function,
     }
 }
@@ -108,6 +110,7 @@ pub(crate) fn details(report: &Report) -> Vec<Columns> {
         basins(report),
         census(report),
         endings(report),
+        curvatures(report),
         comparisons(report),
     ];
     let quantities = quantities(report).into_iter().chain([variances(report)]);
@@ -122,11 +125,18 @@ fn levels(report: &Report) -> Columns {
     };
     let row = |experiment: &ExperimentReport| {
         let levels = &experiment.levels;
-        vec![experiment.name.clone(), cell(&levels.bits), cell(&levels.raw), cell(&levels.function)]
+        let canonical = levels.canonical.as_ref().map_or_else(|| "-".to_owned(), cell);
+        vec![
+            experiment.name.clone(),
+            cell(&levels.bits),
+            cell(&levels.raw),
+            canonical,
+            cell(&levels.function),
+        ]
     };
     Columns {
         title: "basins and agreement by what counts as the same",
-        heads: vec!["experiment", "bits", "raw", "function"],
+        heads: vec!["experiment", "bits", "raw", "canonical", "function"],
         rows: report.experiments.iter().map(row).collect(),
     }
 }
@@ -134,7 +144,15 @@ fn levels(report: &Report) -> Columns {
 fn basins(report: &Report) -> Columns {
     Columns {
         title: "the largest basins (numbers are the same in all experiments that can be compared)",
-        heads: vec!["experiment", "basin", "trials", "median loss", "certificate", "for instance restart"],
+        heads: vec![
+            "experiment",
+            "basin",
+            "trials",
+            "median loss",
+            "certificate",
+            "for instance restart",
+            "its eigenvalues",
+        ],
         rows: report.experiments.iter().flat_map(basins_of).collect(),
     }
 }
@@ -144,7 +162,7 @@ fn basins_of(experiment: &ExperimentReport) -> Vec<Vec<String>> {
     let trials = |count: u64| format!("{count} ({} %)", percent(count as f64 / level.n.max(1) as f64));
     let summed = |basin: String, count: u64| {
         let blank = || "-".to_owned();
-        vec![experiment.name.clone(), basin, trials(count), blank(), blank(), blank()]
+        vec![experiment.name.clone(), basin, trials(count), blank(), blank(), blank(), blank()]
     };
     let others = level.others.as_ref().map_or(0, |others| others.count);
     let all = level.basins.iter().map(|basin| basin.count).sum::<u64>() + others;
@@ -161,8 +179,9 @@ fn basins_of(experiment: &ExperimentReport) -> Vec<Vec<String>> {
                 basin.basin.to_string(),
                 trials(basin.count),
                 basin.loss_median.map_or_else(|| "-".to_owned(), |loss| significant(loss.0)),
-                basin.certificate.clone().unwrap_or_else(|| "-".to_owned()),
+                certificate(basin),
                 basin.representative.to_string(),
+                basin.curvature.map_or_else(|| "-".to_owned(), |c| ends_of([c.lambda_min, c.lambda_max])),
             ]
         })
         .collect();
@@ -171,6 +190,66 @@ fn basins_of(experiment: &ExperimentReport) -> Vec<Vec<String>> {
         rows.push(summed(format!("{more} more"), all - shown.iter().map(|basin| basin.count).sum::<u64>()));
     }
     rows
+}
+
+/// `minimum`, or `flat: 4 null directions, all explained`.
+fn certificate(basin: &Basin) -> String {
+    let Some(name) = &basin.certificate else { return "-".to_owned() };
+    match basin.curvature.and_then(|curvature| curvature.null_directions.zip(curvature.explained)) {
+        None | Some((0, _)) => name.clone(),
+        Some((null, explained)) => format!("{name}: {}", null_directions(null, explained)),
+    }
+}
+
+/// `4 null directions, all explained`.
+fn null_directions(count: u32, explained: u32) -> String {
+    let counted = if count == 1 { "1 null direction".to_owned() } else { format!("{count} null directions") };
+    match explained {
+        0 => format!("{counted}, unexplained"),
+        explained if explained >= count => {
+            format!("{counted}, {}explained", if count > 1 { "all " } else { "" })
+        }
+        explained => format!("{counted}, {explained} explained"),
+    }
+}
+
+/// The Hessians at the end points of experiments where one was looked at.
+fn curvatures(report: &Report) -> Columns {
+    let row = |experiment: &ExperimentReport| {
+        let found = experiment.curvature.as_ref()?;
+        let directions = match found.null_directions {
+            None => "not counted".to_owned(),
+            Some([_, 0]) => "none".to_owned(),
+            Some([fewest, most]) if fewest == most => format!("{most} each"),
+            Some([fewest, most]) => format!("{fewest} to {most}, {} points with any", found.flat),
+        };
+        let explained = match (found.flat, found.unexplained) {
+            (0, _) => "-".to_owned(),
+            (_, 0) => format!("all, by {}", found.explained_by.join(", ")),
+            (_, points) if found.explained_by.is_empty() => format!("none, at {points} points"),
+            (_, points) => format!("not all at {points} points, else by {}", found.explained_by.join(", ")),
+        };
+        Some(vec![
+            experiment.name.clone(),
+            found.looked_at.to_string(),
+            significant(found.lambda_min.0),
+            significant(found.lambda_max.0),
+            directions,
+            explained,
+        ])
+    };
+    Columns {
+        title: "Hessians at the end points (smallest and largest eigenvalue of all points; null: no curvature)",
+        heads: vec![
+            "experiment",
+            "points",
+            "smallest",
+            "largest",
+            "null directions",
+            "explained by symmetries",
+        ],
+        rows: report.experiments.iter().filter_map(row).collect(),
+    }
 }
 
 fn census(report: &Report) -> Columns {

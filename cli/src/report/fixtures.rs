@@ -2,7 +2,7 @@
 
 use seedsweep_common::analysis::{Report, analyse};
 use seedsweep_common::digest::Digest;
-use seedsweep_common::fingerprint::SKETCH_LENGTH;
+use seedsweep_common::fingerprint::{CANONICAL_SKETCH_LENGTH, SKETCH_LENGTH};
 use seedsweep_common::id::{Name, SweepId};
 use seedsweep_common::init::{Bias, Init, Scheme};
 use seedsweep_common::outcome::{Certificate, Outcome, Polish, StopReason};
@@ -123,8 +123,11 @@ fn outcome(restart: u32, minimum: u32, certificate: Certificate) -> Outcome {
             grad_max: 1e-12,
             lambda_min: 1e-3,
             lambda_max: 1.0,
+            null_directions: Some(0),
+            explained: Some(0),
         }),
         sketch_raw,
+        sketch_canonical: Some([f64::from(minimum); CANONICAL_SKETCH_LENGTH]),
         sketch_function: [f64::from(minimum); SKETCH_LENGTH],
         measures: Vec::new(),
     }

@@ -18,7 +18,7 @@ use crate::verbs::measures;
 use crate::{session, status};
 
 /// What people are shown; the export has the rest.
-const SHOWN: [&str; 9] = [
+const SHOWN: [&str; 10] = [
     "experiment",
     "restart",
     "start",
@@ -27,6 +27,7 @@ const SHOWN: [&str; 9] = [
     "steps",
     "loss_train",
     "loss_polished",
+    "basin_canonical",
     "basin_function",
 ];
 

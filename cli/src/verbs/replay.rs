@@ -216,10 +216,17 @@ fn certificate(outcome: &Outcome) -> Option<String> {
     );
     let spectrum =
         format!("the Hessian's eigenvalues go from {:.3e} to {:.3e}", polish.lambda_min, polish.lambda_max);
+    let null_directions = match (polish.null_directions, polish.explained) {
+        (Some(count), Some(explained)) => {
+            format!("of {count} null directions the network's symmetries explain {explained}")
+        }
+        (_, Some(explained)) => format!("the network's symmetries explain {explained} null directions"),
+        _ => "no Hessian was looked at".to_owned(),
+    };
     Some(match polish.certificate {
         Certificate::Minimum => format!("minimum: {moved}; {spectrum}"),
         Certificate::Flat => {
-            format!("flat: {moved}; {spectrum}, and the network's symmetries explain the null ones")
+            format!("flat: {moved}; {spectrum}; {null_directions}")
         }
         Certificate::Saddle => {
             format!("saddle: {moved}; {spectrum}, so the loss still falls along a direction")
@@ -228,7 +235,7 @@ fn certificate(outcome: &Outcome) -> Option<String> {
             format!("kink: {moved}; a relu unit switches at a training row, where no Hessian decides")
         }
         Certificate::NotConverged => format!(
-            "not_converged: {moved}; the largest entry of the gradient is still {:.1e}, or null directions stay unexplained",
+            "not_converged: {moved}; the largest entry of the gradient is {:.1e}; {null_directions}",
             polish.grad_max
         ),
         Certificate::Diverged => "diverged".to_owned(),

@@ -1,6 +1,8 @@
 //! `seedsweep verify`: whether what is stored of a sweep is what training gives: counts, digests, the report computed
 //! again, and a sample of its trials trained again.
 
+mod borders;
+
 use std::collections::BTreeSet;
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -25,6 +27,7 @@ use crate::difference::differences;
 use crate::session;
 use crate::status;
 use crate::stored::{Row, Stored, until_interrupted};
+use borders::Borders;
 
 /// Problems of one check that are shown; `found` counts them all.
 const SHOWN: usize = 10;
@@ -71,9 +74,14 @@ pub(crate) async fn run(args: args::Verify) -> Result<Exit, CliError> {
     })
     .await?;
     let mut checks = vec![digests(&stored), counts(&stored, &rows), recomputed(&stored, &rows, &report)];
+    // who wants nothing trained again wants no borders either
+    let borders = Borders::new(&stored, if args.sample.0 > 0.0 { &rows } else { &[] })?;
     let sample = Sample::draw(&stored, rows, args.sample, args.draw)?;
     let slots = args.slots.count();
-    checks.push(until_interrupted(interrupts, move |cancelled| sample.train(slots, cancelled)).await?);
+    let trained = until_interrupted(interrupts, move |cancelled| {
+        Ok([sample.train(slots, cancelled)?, borders.compare(slots, cancelled)?])
+    });
+    checks.extend(trained.await?);
     print(&stored, &checks, args.output)?;
     let sound = checks.iter().all(|check| check.found == 0);
     Ok(if sound { exit::FINE } else { exit::BAD_NEWS })
@@ -241,25 +249,13 @@ impl Sample {
 
     /// Trains each trial by itself, `slots` at a time: another schedule than the one that made the rows, mostly.
     fn train(&self, slots: u32, cancelled: &AtomicBool) -> Result<Check, TrainError> {
-        let next = AtomicUsize::new(0);
         let progress = Progress::new(self.trials.len());
-        let found: Result<Vec<Vec<String>>, TrainError> = std::thread::scope(|scope| {
-            let slot = || {
-                let mut problems = Vec::new();
-                while let Some(trial) = self.trials.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    problems.extend(self.problem(trial, cancelled)?);
-                    progress.step();
-                }
-                Ok(problems)
-            };
-            let threads: Vec<_> = (0..slots).map(|_| scope.spawn(slot)).collect();
-            // a panic in a training is a bug of ours, and goes on as one
-            threads
-                .into_iter()
-                .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-                .collect()
-        });
-        let mut problems: Vec<String> = found?.into_iter().flatten().collect();
+        let found = on_slots(&self.trials, slots, |trial| {
+            let problem = self.problem(trial, cancelled)?;
+            progress.step();
+            Ok(problem)
+        })?;
+        let mut problems: Vec<String> = found.into_iter().flatten().collect();
         problems.sort();
         let looked_at = format!("{} of {} trials, bit for bit", self.trials.len(), self.of);
         Ok(Check::new("trained again", looked_at, problems))
@@ -283,6 +279,31 @@ impl Sample {
             )
         }))
     }
+}
+
+/// What `work` makes of each item, `slots` at a time, in any order.
+fn on_slots<T: Sync, R: Send>(
+    items: &[T],
+    slots: u32,
+    work: impl Fn(&T) -> Result<R, TrainError> + Sync,
+) -> Result<Vec<R>, TrainError> {
+    let next = AtomicUsize::new(0);
+    let found: Result<Vec<Vec<R>>, TrainError> = std::thread::scope(|scope| {
+        let slot = || {
+            let mut done = Vec::new();
+            while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+                done.push(work(item)?);
+            }
+            Ok(done)
+        };
+        let threads: Vec<_> = (0..slots).map(|_| scope.spawn(slot)).collect();
+        // a panic in a training is a bug of ours, and goes on as one
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    });
+    Ok(found?.into_iter().flatten().collect())
 }
 
 /// How many trials were trained again, on stderr.

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::linkage;
 use super::trials::Trials;
-use crate::fingerprint::{Sketch, distance};
+use super::{ByLevel, linkage};
+use crate::fingerprint::distance;
 use crate::outcome::Outcome;
 use crate::plan;
 use crate::spec::{Level, SweepSpec};
@@ -28,8 +28,20 @@ struct Point<'a> {
     outcome: &'a Outcome,
 }
 
-/// The basins of all experiments at `level`, one clustering for each group of experiments that can be compared.
-pub(crate) fn find(spec: &SweepSpec, trials: &[Trials], level: Level) -> Vec<Basins> {
+/// The basins of all experiments at each level, in the order of `Level::ALL`. Equal bits are one point and equal points
+/// are one network by definition, so that basins of `raw` are unions of those of `bits`, and basins of `canonical` of
+/// those of `raw`.
+pub(crate) fn all(spec: &SweepSpec, trials: &[Trials]) -> ByLevel<Vec<Basins>> {
+    let bits = find(spec, trials, Level::Bits, None);
+    let raw = find(spec, trials, Level::Raw, Some(&bits));
+    let canonical = find(spec, trials, Level::Canonical, Some(&raw));
+    let function = find(spec, trials, Level::Function, None);
+    [bits, raw, canonical, function]
+}
+
+/// The basins of all experiments at `level`, one clustering for each group of experiments that can be compared. Points
+/// that share a basin of `finer` share one.
+fn find(spec: &SweepSpec, trials: &[Trials], level: Level, finer: Option<&[Basins]>) -> Vec<Basins> {
     let groups = plan::comparable(spec, level);
     let mut basins: Vec<Basins> = trials
         .iter()
@@ -39,10 +51,14 @@ pub(crate) fn find(spec: &SweepSpec, trials: &[Trials], level: Level) -> Vec<Bas
         let points: Vec<Point> = trials
             .iter()
             .enumerate()
-            .filter(|(experiment, _)| groups[*experiment] == group)
+            .filter(|(experiment, trials)| groups[*experiment] == group && trials.has_level(level))
             .flat_map(|(experiment, trials)| points_of(experiment, trials, level))
             .collect();
-        let (labels, unclear) = cluster(&points, level, spec);
+        let same = |i: usize| {
+            let Point { experiment, trial, .. } = points[i];
+            finer.and_then(|finer| finer[experiment].labels[trial]).ok_or(i)
+        };
+        let (labels, unclear) = cluster(&points, level, spec, &same);
         for (point, label) in points.iter().zip(labels) {
             let basins = &mut basins[point.experiment];
             basins.labels[point.trial] = Some(label);
@@ -63,31 +79,42 @@ fn points_of<'a>(
     })
 }
 
+/// What points have in common at a finer level; `Err` with its own number where nothing is.
+type Finer<'a> = &'a dyn Fn(usize) -> Result<u32, usize>;
+
 /// Numbers of the points' basins, and for each basin whether the tolerance leaves it unclear.
-fn cluster(points: &[Point], level: Level, spec: &SweepSpec) -> (Vec<u32>, Vec<bool>) {
-    let (sketches, tolerance): (Vec<&Sketch>, f64) = match level {
+fn cluster(points: &[Point], level: Level, spec: &SweepSpec, finer: Finer) -> (Vec<u32>, Vec<bool>) {
+    let outcomes = points.iter().map(|point| point.outcome);
+    match level {
         Level::Bits => {
             let mut classes: Vec<u32> = (0..points.len() as u32).collect();
             linkage::join_equal(&mut classes, |i| points[i].outcome.digest);
             let labels = number(&classes);
             let basins = labels.iter().max().map_or(0, |last| *last as usize + 1);
-            return (labels, vec![false; basins]);
+            (labels, vec![false; basins])
         }
-        Level::Raw => (points.iter().map(|p| &p.outcome.sketch_raw).collect(), spec.tolerances.raw),
+        Level::Raw => link(&outcomes.map(|o| &o.sketch_raw).collect::<Vec<_>>(), spec.tolerances.raw, finer),
+        Level::Canonical => {
+            // who has the level has a sketch
+            let sketches: Vec<_> = outcomes.filter_map(|outcome| outcome.sketch_canonical.as_ref()).collect();
+            link(&sketches, spec.tolerances.canonical, finer)
+        }
         Level::Function => {
-            (points.iter().map(|p| &p.outcome.sketch_function).collect(), spec.tolerances.function)
+            let sketches: Vec<_> = outcomes.map(|outcome| &outcome.sketch_function).collect();
+            link(&sketches, spec.tolerances.function, finer)
         }
-    };
+    }
+}
+
+/// As [`cluster`], by `sketches`.
+fn link<const N: usize>(sketches: &[&[f64; N]], tolerance: f64, finer: Finer) -> (Vec<u32>, Vec<bool>) {
     let link = |tolerance: f64| {
-        let mut classes = linkage::classes(&sketches, tolerance);
-        if level == Level::Raw {
-            // equal bits are the same point by definition
-            linkage::join_equal(&mut classes, |i| points[i].outcome.digest);
-        }
+        let mut classes = linkage::classes(sketches, tolerance);
+        linkage::join_equal(&mut classes, finer);
         classes
     };
     let labels = number(&link(tolerance));
-    let unclear = unclear(&labels, &link(CLEAR_GAP * tolerance), &sketches, tolerance);
+    let unclear = unclear(&labels, &link(CLEAR_GAP * tolerance), sketches, tolerance);
     (labels, unclear)
 }
 
@@ -108,9 +135,14 @@ pub(crate) fn number(classes: &[u32]) -> Vec<u32> {
 
 /// For each basin: whether two of its points are further apart than the tolerance, or one of another basin is
 /// nearer than [`CLEAR_GAP`] tolerances, so that both are one class of `coarse`.
-fn unclear(labels: &[u32], coarse: &[u32], sketches: &[&Sketch], tolerance: f64) -> Vec<bool> {
+fn unclear<const N: usize>(
+    labels: &[u32],
+    coarse: &[u32],
+    sketches: &[&[f64; N]],
+    tolerance: f64,
+) -> Vec<bool> {
     let basins = labels.iter().max().map_or(0, |last| *last as usize + 1);
-    let mut boxes: Vec<Option<(Sketch, Sketch)>> = vec![None; basins];
+    let mut boxes: Vec<Option<([f64; N], [f64; N])>> = vec![None; basins];
     let mut coarse_of = vec![0; basins];
     for ((label, sketch), coarse) in labels.iter().zip(sketches).zip(coarse) {
         let (low, high) = boxes[*label as usize].get_or_insert((**sketch, **sketch));
@@ -138,6 +170,7 @@ fn unclear(labels: &[u32], coarse: &[u32], sketches: &[&Sketch], tolerance: f64)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fingerprint::Sketch;
 
     #[test]
     fn basins_are_numbered_by_size_then_by_first_point() {

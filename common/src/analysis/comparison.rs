@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rand::Rng;
 
+use super::ByLevel;
 use super::agreement::{Agreement, FEWEST_STARTS, PairCounts};
 use super::basins::Basins;
 use super::bootstrap::{End, percentile};
@@ -24,9 +25,9 @@ pub(crate) struct Side<'a> {
     /// Its finished trials.
     pub(crate) trials: &'a Trials<'a>,
     /// Their basins at each level, in the order of `Level::ALL`.
-    pub(crate) basins: [&'a Basins; 3],
+    pub(crate) basins: ByLevel<&'a Basins>,
     /// Its agreement at each level.
-    pub(crate) agreements: [&'a Agreement; 3],
+    pub(crate) agreements: ByLevel<&'a Agreement>,
 }
 
 /// Compares the experiments that can be compared, pair by pair in the order of the spec; with the number of

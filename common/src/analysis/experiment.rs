@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::bootstrap::Resampling;
+use super::curvature::curvatures;
 use super::levels::level_report;
 use super::report::{ExperimentReport, Learned, Levels, Summary, TrainTest, TrainTestOptional};
 use super::summary::{Best, Design, Run, summary};
@@ -34,6 +35,7 @@ pub(crate) fn experiment_report(evidence: &Evidence) -> ExperimentReport {
         trials: trials.progress.trials,
         stop_reasons: count(trials, StopReason::ALL, |outcome| Some(outcome.stop_reason), StopReason::name),
         certificates: count(trials, Certificate::ALL, Outcome::certificate, Certificate::name),
+        curvature: curvatures(trials),
         one_saddle: stops_on_one_saddle(evidence),
         loss: TrainTest { train: quantities.loss_train(), test: quantities.loss_test() },
         accuracy: TrainTestOptional { train: quantities.accuracy_train(), test: quantities.accuracy_test() },
@@ -42,7 +44,7 @@ pub(crate) fn experiment_report(evidence: &Evidence) -> ExperimentReport {
         levels: Levels {
             bits: level(Level::Bits),
             raw: level(Level::Raw),
-            canonical: None,
+            canonical: trials.has_level(Level::Canonical).then(|| level(Level::Canonical)),
             function: level(Level::Function),
         },
         connected: None,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::agreement::{Agreement, agreement_of_runs};
 use super::basins::Basins;
 use super::census::{Census, census};
+use super::curvature::curvature;
 use super::report::{Basin, LevelReport, Number, OtherBasins, SamePair};
 use super::summary::median;
 use super::trials::Trials;
@@ -39,6 +40,7 @@ pub(crate) fn runs_report(labels: &[Option<u32>]) -> LevelReport {
             loss_median: None,
             certificate: None,
             representative,
+            curvature: None,
         })
         .collect();
     let census = census(listed.iter().map(|basin| basin.count), n);
@@ -107,6 +109,7 @@ fn occupied(trials: &Trials, basins: &Basins) -> Vec<Basin> {
                 loss_median: median(&losses).map(Number),
                 certificate: representative.certificate().map(|c| c.name().to_owned()),
                 representative: representative.restart,
+                curvature: curvature(representative),
             }
         })
         .collect();

@@ -5,13 +5,13 @@
 //! Exact, by comparing the boxes of a kd-tree: boxes further apart than the tolerance need no look inside, and a
 //! box no wider than it holds one class.
 
-use crate::fingerprint::{SKETCH_LENGTH, Sketch, distance};
+use crate::fingerprint::distance;
 
 /// Points of a leaf: below it all pairs are compared.
 const LEAF_POINTS: usize = 16;
 
 /// For each sketch, the smallest index of its class. A sketch with a value that is not finite equals nothing.
-pub(crate) fn classes(sketches: &[&Sketch], tolerance: f64) -> Vec<u32> {
+pub(crate) fn classes<const N: usize>(sketches: &[&[f64; N]], tolerance: f64) -> Vec<u32> {
     let mut order: Vec<u32> = (0..sketches.len() as u32).collect();
     order.retain(|&i| sketches[i as usize].iter().all(|value| value.is_finite()));
     let mut nodes = Vec::new();
@@ -70,15 +70,14 @@ impl Sets {
 
 /// An axis-parallel box around points.
 #[derive(Clone)]
-struct Bounds {
-    low: Sketch,
-    high: Sketch,
+struct Bounds<const N: usize> {
+    low: [f64; N],
+    high: [f64; N],
 }
 
-impl Bounds {
-    fn of<'a>(sketches: impl Iterator<Item = &'a Sketch>) -> Self {
-        let mut bounds =
-            Self { low: [f64::INFINITY; SKETCH_LENGTH], high: [f64::NEG_INFINITY; SKETCH_LENGTH] };
+impl<const N: usize> Bounds<N> {
+    fn of<'a>(sketches: impl Iterator<Item = &'a [f64; N]>) -> Self {
+        let mut bounds = Self { low: [f64::INFINITY; N], high: [f64::NEG_INFINITY; N] };
         for sketch in sketches {
             for (axis, value) in sketch.iter().enumerate() {
                 bounds.low[axis] = bounds.low[axis].min(*value);
@@ -91,7 +90,7 @@ impl Bounds {
     /// The widest axis.
     fn widest(&self) -> usize {
         let extent = |axis: &usize| self.high[*axis] - self.low[*axis];
-        (0..SKETCH_LENGTH).max_by(|a, b| extent(a).total_cmp(&extent(b))).unwrap_or(0)
+        (0..N).max_by(|a, b| extent(a).total_cmp(&extent(b))).unwrap_or(0)
     }
 
     /// Largest distance of two points in the box; for a tight box it is the largest distance of its points.
@@ -105,15 +104,15 @@ impl Bounds {
 
     /// Smallest distance of a point in this box from one in the other.
     fn gap(&self, other: &Self) -> f64 {
-        (0..SKETCH_LENGTH).fold(0.0, |gap: f64, axis| {
+        (0..N).fold(0.0, |gap: f64, axis| {
             gap.max(other.low[axis] - self.high[axis]).max(self.low[axis] - other.high[axis])
         })
     }
 }
 
 /// A box of the tree: the points `order[start..end]`.
-struct Node {
-    bounds: Bounds,
+struct Node<const N: usize> {
+    bounds: Bounds<N>,
     start: usize,
     end: usize,
     children: Option<(usize, usize)>,
@@ -122,7 +121,12 @@ struct Node {
 }
 
 /// Adds the tree over `order`, which starts at `start` of the whole, and gives its root.
-fn build(sketches: &[&Sketch], order: &mut [u32], start: usize, nodes: &mut Vec<Node>) -> usize {
+fn build<const N: usize>(
+    sketches: &[&[f64; N]],
+    order: &mut [u32],
+    start: usize,
+    nodes: &mut Vec<Node<N>>,
+) -> usize {
     let bounds = Bounds::of(order.iter().map(|&i| sketches[i as usize]));
     let end = start + order.len();
     let children = (order.len() > LEAF_POINTS).then(|| {
@@ -138,15 +142,15 @@ fn build(sketches: &[&Sketch], order: &mut [u32], start: usize, nodes: &mut Vec<
     nodes.len() - 1
 }
 
-struct Linker<'a> {
-    sketches: &'a [&'a Sketch],
+struct Linker<'a, const N: usize> {
+    sketches: &'a [&'a [f64; N]],
     tolerance: f64,
     order: &'a [u32],
-    nodes: Vec<Node>,
+    nodes: Vec<Node<N>>,
     sets: Sets,
 }
 
-impl Linker<'_> {
+impl<const N: usize> Linker<'_, N> {
     /// Links all points of one box.
     fn link_within(&mut self, node: usize) {
         if self.nodes[node].bounds.span() <= self.tolerance {
@@ -245,6 +249,7 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
+    use crate::fingerprint::{SKETCH_LENGTH, Sketch};
 
     /// All pairs, again and again until nothing changes: the definition.
     fn by_definition(sketches: &[Sketch], tolerance: f64) -> Vec<u32> {

@@ -9,9 +9,11 @@ mod agreement;
 mod basins;
 mod betting;
 mod bootstrap;
+pub mod borders;
 mod census;
 mod chao1;
 mod comparison;
+mod curvature;
 mod elementary;
 mod experiment;
 mod intervals;
@@ -55,7 +57,7 @@ pub use report::Report;
 
 /// Version of everything that decides the bytes of a report apart from the outcomes. Raised whenever one of
 /// them changes; a stored report names the version it was made by.
-pub const ANALYSIS_VERSION: u32 = 2;
+pub const ANALYSIS_VERSION: u32 = 3;
 
 /// What the outcomes of a sweep say.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,9 +73,14 @@ pub struct Analysis {
 pub struct RowBasins {
     /// At level `raw`.
     pub raw: Option<u32>,
+    /// At level `canonical`.
+    pub canonical: Option<u32>,
     /// At level `function`.
     pub function: Option<u32>,
 }
+
+/// Something for each level, in the order of `Level::ALL`.
+pub(crate) type ByLevel<T> = [T; Level::ALL.len()];
 
 /// Analyses the stored outcomes of a sweep. `progress[e]` and `outcomes[e]` belong to experiment e of the
 /// spec, each restart at most once, in any order.
@@ -91,12 +98,12 @@ pub fn analyse(
         .zip(outcomes)
         .map(|((experiment, progress), outcomes)| Trials::new(experiment, progress, outcomes))
         .collect();
-    let basins: [Vec<Basins>; 3] = Level::ALL.map(|level| basins::find(spec, &trials, level));
-    let agreements: [Vec<Agreement>; 3] = [0, 1, 2].map(|level| {
-        trials.iter().zip(&basins[level]).map(|(trials, basins)| agreement(trials, &basins.labels)).collect()
+    let basins = basins::all(spec, &trials);
+    let agreements = basins.each_ref().map(|basins| -> Vec<Agreement> {
+        trials.iter().zip(basins).map(|(trials, basins)| agreement(trials, &basins.labels)).collect()
     });
     let at =
-        |e: usize| ([0, 1, 2].map(|level| &basins[level][e]), [0, 1, 2].map(|level| &agreements[level][e]));
+        |e: usize| (basins.each_ref().map(|level| &level[e]), agreements.each_ref().map(|level| &level[e]));
 
     let experiments = trials
         .iter()
@@ -137,7 +144,7 @@ pub fn analyse(
 }
 
 /// The basins of `outcomes` in the order given.
-fn rows(trials: &Trials, basins: [&Basins; 3], outcomes: &[Outcome]) -> Vec<RowBasins> {
+fn rows(trials: &Trials, basins: ByLevel<&Basins>, outcomes: &[Outcome]) -> Vec<RowBasins> {
     let label = |level: Level, restart: u32| {
         let trial = trials.finished.binary_search_by_key(&restart, |trial| trial.restart);
         trial.ok().and_then(|trial| basins[level as usize].labels[trial])
@@ -146,6 +153,7 @@ fn rows(trials: &Trials, basins: [&Basins; 3], outcomes: &[Outcome]) -> Vec<RowB
         .iter()
         .map(|outcome| RowBasins {
             raw: label(Level::Raw, outcome.restart),
+            canonical: label(Level::Canonical, outcome.restart),
             function: label(Level::Function, outcome.restart),
         })
         .collect()

@@ -144,6 +144,8 @@ pub struct ExperimentReport {
     pub stop_reasons: BTreeMap<String, u64>,
     /// Done trials by certificate; unpolished trials have none unless they diverged.
     pub certificates: BTreeMap<String, u64>,
+    /// What the Hessians at the end points say; `null` where none was looked at.
+    pub curvature: Option<Curvatures>,
     /// Whether every finished trial stops on one and the same saddle.
     pub one_saddle: bool,
     /// Losses at the stop.
@@ -256,7 +258,8 @@ pub struct Levels {
     pub bits: LevelReport,
     /// Same point.
     pub raw: LevelReport,
-    /// Later.
+    /// Same up to the symmetries of the network; `null` where it has no canonical form, and for outcomes of engines
+    /// before 3, which did not take its sketch.
     pub canonical: Option<LevelReport>,
     /// Same outputs on the probe set.
     pub function: LevelReport,
@@ -361,6 +364,40 @@ pub struct Basin {
     pub certificate: Option<String>,
     /// The smallest restart that ends in it.
     pub representative: u32,
+    /// The Hessian at the representative's end point; `null` where none was looked at.
+    pub curvature: Option<Curvature>,
+}
+
+/// The Hessian at one end point.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Curvature {
+    /// Its smallest eigenvalue; of a large network that of the directions which symmetries do not explain.
+    pub lambda_min: Number,
+    /// Its largest eigenvalue.
+    pub lambda_max: Number,
+    /// Eigenvalues that count as zero; `null` where not all are known.
+    pub null_directions: Option<u32>,
+    /// How many null directions symmetries explain.
+    pub explained: Option<u32>,
+}
+
+/// The Hessians at the end points of an experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Curvatures {
+    /// End points whose Hessian was looked at.
+    pub looked_at: u64,
+    /// Smallest eigenvalue among them.
+    pub lambda_min: Number,
+    /// Largest eigenvalue among them.
+    pub lambda_max: Number,
+    /// Fewest and most null directions of an end point, among those where they were counted.
+    pub null_directions: Option<[u32; 2]>,
+    /// End points with a null direction.
+    pub flat: u64,
+    /// End points with more null directions than symmetries explain.
+    pub unexplained: u64,
+    /// What can explain null directions of this network and loss, where anything does.
+    pub explained_by: Vec<String>,
 }
 
 /// The basins that are not listed.

@@ -101,7 +101,8 @@ fn every_number_stays_within_its_bounds() {
         assert!(report.sweep.trials.is_consistent());
         for experiment in &report.experiments {
             let levels = &experiment.levels;
-            for level in [&levels.bits, &levels.raw, &levels.function] {
+            let canonical = levels.canonical.as_ref().unwrap();
+            for level in [&levels.bits, &levels.raw, canonical, &levels.function] {
                 let LevelReport { same_pair, basins, .. } = level;
                 let [low, high] = same_pair.ci95.unwrap();
                 let estimate = same_pair.estimate.unwrap();
@@ -175,9 +176,95 @@ fn planted_minima_are_found_and_numbered_alike_in_all_experiments() {
     };
     assert_eq!(seen(0), [(0, 16, 1), (1, 4, 0)]);
     assert_eq!(seen(1), [(0, 10, 2), (1, 10, 0), (2, 10, 1)]);
-    assert_eq!(basins[1][1], RowBasins { raw: Some(2), function: Some(2) });
+    assert_eq!(basins[1][1], RowBasins { raw: Some(2), canonical: Some(2), function: Some(2) });
     assert_eq!(function(0).largest_share, Some(Number(0.8)));
     assert_eq!(report.experiments[1].levels.bits.basins_found, 30);
+}
+
+#[test]
+fn basins_of_a_level_are_unions_of_those_of_the_finer_one() {
+    let mut rng = ChaCha8Rng::seed_from_u64(12);
+    for round in 0..50 {
+        // few places, nearer and further than each tolerance, drawn for each level by itself
+        let mut near = || f64::from(rng.random_range(0..6_u32)) * 0.6e-5;
+        let rows: Vec<Outcome> = (0..40)
+            .map(|restart| {
+                let mut row = outcome(restart, 0.0);
+                (row.sketch_raw[3], row.sketch_canonical) = (near() * 3.0, Some([near() * 5.0; 32]));
+                row.digest[0] = restart as u8 % 7 * u8::from(restart % 3 == 0);
+                row
+            })
+            .collect();
+        let spec = sweep(vec![experiment("e", INIT_ORDER, None, 40)]);
+        let progress = [ended(&rows, &[])];
+        let outcomes = [rows];
+        let trials = [Trials::new(&spec.experiments[0], &progress[0], &outcomes[0])];
+        let [bits, raw, canonical, _] = basins::all(&spec, &trials);
+        for [finer, coarser] in [[&bits, &raw], [&raw, &canonical]] {
+            for (i, a) in finer[0].labels.iter().enumerate() {
+                for (j, b) in finer[0].labels.iter().enumerate() {
+                    let together = coarser[0].labels[i] == coarser[0].labels[j];
+                    assert!(a != b || together, "round {round}: {i} and {j}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn networks_up_to_symmetry_are_compared_where_they_have_a_canonical_form_and_a_sketch() {
+    // eight copies of two minima: raw counts copies, canonical minima
+    let rows: Vec<Outcome> = (0..24)
+        .map(|restart| Outcome {
+            sketch_canonical: Some([f64::from(restart % 8 / 4); 32]),
+            ..outcome(restart, f64::from(restart % 8))
+        })
+        .collect();
+    let mut cell = experiment("e", INIT_ORDER, None, 24);
+    cell.minima.level = Level::Canonical;
+    let found = report_of(cell.clone(), rows.clone());
+    let canonical = found.levels.canonical.unwrap();
+    assert_eq!((found.levels.raw.basins_found, canonical.basins_found), (8, 2));
+    assert_eq!(found.verdict.level, "canonical");
+    assert!(!canonical.ambiguous);
+
+    let mut linear = cell.clone();
+    let crate::spec::Network::Mlp(mlp) = &mut linear.network else { unreachable!() };
+    mlp.activation = crate::spec::Activation::Identity;
+    linear.minima.level = Level::Raw;
+    assert!(report_of(linear, rows.clone()).levels.canonical.is_none());
+
+    // one outcome of an older engine: the level cannot be judged
+    cell.minima.level = Level::Function;
+    let mut old = rows;
+    old[5].sketch_canonical = None;
+    assert!(report_of(cell, old).levels.canonical.is_none());
+}
+
+#[test]
+fn null_directions_are_counted_per_basin_and_per_experiment() {
+    let mut cell = experiment("e", INIT_ORDER, None, 12);
+    let crate::spec::Network::Mlp(mlp) = &mut cell.network else { unreachable!() };
+    mlp.activation = crate::spec::Activation::Relu;
+    cell.train.l2 = 0.0;
+    let mut rows: Vec<Outcome> = (0..12).map(|restart| outcome(restart, f64::from(restart % 2))).collect();
+    for row in &mut rows {
+        let polish = row.polish.as_mut().unwrap();
+        (polish.null_directions, polish.explained) = (Some(2 + row.restart % 2), Some(2));
+        polish.lambda_min = -1e-9 * f64::from(row.restart);
+    }
+    let polish = rows[11].polish.as_mut().unwrap();
+    (polish.lambda_min, polish.lambda_max) = (f64::NAN, f64::NAN);
+    (polish.null_directions, polish.explained) = (None, None);
+    let found = report_of(cell, rows);
+    let curvature = found.curvature.unwrap();
+    assert_eq!((curvature.looked_at, curvature.flat, curvature.unexplained), (11, 11, 5));
+    assert_eq!((curvature.lambda_min, curvature.lambda_max), (Number(-1e-8), Number(2.0)));
+    assert_eq!(curvature.null_directions, Some([2, 3]));
+    assert!(curvature.explained_by.contains(&"scales of units".to_owned()), "{:?}", curvature.explained_by);
+    let basins = found.levels.function.basins;
+    let counts = |basin: &report::Basin| basin.curvature.and_then(|c| c.null_directions.zip(c.explained));
+    assert_eq!(basins.iter().map(counts).collect::<Vec<_>>(), [Some((2, 2)), Some((3, 2))]);
 }
 
 #[test]
@@ -202,11 +289,13 @@ fn sketches_that_are_not_numbers_are_never_equal_but_equal_bits_are_one_point() 
     let mut rows: Vec<Outcome> = (0..4).map(|r| outcome(r, 1.0)).collect();
     for row in &mut rows {
         row.sketch_raw = [f64::NAN; 16];
+        row.sketch_canonical = Some([f64::NAN; 32]);
         row.sketch_function = [f64::NAN; 16];
     }
     rows[3].digest = rows[2].digest;
     let found = report_of(experiment("e", INIT_ORDER, None, 4), rows);
     assert_eq!(found.levels.function.basins_found, 4);
+    assert_eq!(found.levels.canonical.unwrap().basins_found, 3);
     assert_eq!(found.levels.raw.basins_found, 3);
     assert_eq!(found.levels.bits.basins_found, 3);
 }

@@ -74,6 +74,15 @@ impl<'a> Trials<'a> {
             && (level == Level::Bits || !self.polished || self.is_minimum(outcome))
     }
 
+    /// Whether its end points can be compared at `level`: at `canonical` the network needs a canonical form, and every
+    /// outcome its sketch, which engines before 3 did not take.
+    pub(crate) fn has_level(&self, level: Level) -> bool {
+        let has_sketch =
+            |outcome: &Outcome| !self.may_enter(outcome, level) || outcome.sketch_canonical.is_some();
+        level != Level::Canonical
+            || (self.experiment.network.has_canonical_form() && self.outcomes().all(has_sketch))
+    }
+
     /// Whether `outcome` is known to be a minimum.
     pub(crate) fn is_minimum(&self, outcome: &Outcome) -> bool {
         outcome.certificate().is_some_and(Certificate::is_minimum)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::ByLevel;
 use super::agreement::Agreement;
 use super::basins::Basins;
 use super::census::census;
@@ -29,9 +30,9 @@ pub(crate) struct Evidence<'a> {
     /// The experiment.
     pub(crate) trials: &'a Trials<'a>,
     /// Its basins at each level, in the order of `Level::ALL`.
-    pub(crate) basins: [&'a Basins; 3],
+    pub(crate) basins: ByLevel<&'a Basins>,
     /// Its agreement at each level.
-    pub(crate) agreements: [&'a Agreement; 3],
+    pub(crate) agreements: ByLevel<&'a Agreement>,
 }
 
 impl Evidence<'_> {
@@ -139,6 +140,8 @@ fn agree(evidence: &Evidence) -> &'static str {
         (Level::Bits, _) => "end with the same bits",
         (Level::Raw, true) => "end at the same minimum, weight for weight,",
         (Level::Raw, false) => "end at the same weights",
+        (Level::Canonical, true) => "end at the same minimum, up to the network's symmetries,",
+        (Level::Canonical, false) => "end at the same network, up to its symmetries,",
         (Level::Function, true) => "end in the same minimum",
         (Level::Function, false) => "end with the same outputs",
     }

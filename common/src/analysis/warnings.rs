@@ -134,7 +134,11 @@ fn levels(evidence: &Evidence, warnings: &mut Vec<String>) {
         warnings.push("unpolished: differences may be optimiser noise".to_owned());
     }
     let tolerances = evidence.spec.tolerances;
-    for (level, tolerance) in [(Level::Raw, tolerances.raw), (Level::Function, tolerances.function)] {
+    for (level, tolerance) in [
+        (Level::Raw, tolerances.raw),
+        (Level::Canonical, tolerances.canonical),
+        (Level::Function, tolerances.function),
+    ] {
         if evidence.basins[level as usize].ambiguous {
             warnings.push(format!(
                 "ambiguous: the tolerance {tolerance:e} does not part the basins cleanly at level {}",

@@ -24,7 +24,7 @@ pub(super) struct ExperimentTable {
 }
 
 /// Keys that older releases did not know: a spec that does not need them keeps the id it had.
-const CAME_LATER: [(&str, IsDefault); 9] = [
+const CAME_LATER: [(&str, IsDefault); 10] = [
     ("output_activation", |_, value| value.as_str() == Some("identity")),
     ("nesterov", |_, value| value.as_bool() == Some(false)),
     // `adamw` has another default, and came with the key
@@ -33,6 +33,7 @@ const CAME_LATER: [(&str, IsDefault); 9] = [
     }),
     ("schedule", |_, value| *value == schedule(&Schedule::default())),
     ("shuffle", |_, value| value.as_bool() == Some(true)),
+    ("tolerance_canonical", |_, value| value.as_float() == Some(Tolerances::default().canonical)),
     ("curve", |_, value| value.as_bool() == Some(false)),
     ("symmetry", |_, value| value.as_bool() == Some(false)),
     ("geometry", |_, value| value.as_bool() == Some(false)),
@@ -62,6 +63,7 @@ pub(super) fn text(spec: &SweepSpec) -> String {
         lines(&mut text, entries);
     }
     line(&mut text, "tolerance_raw", &Value::Float(spec.tolerances.raw));
+    lines(&mut text, &vec![("tolerance_canonical", Value::Float(spec.tolerances.canonical))]);
     line(&mut text, "tolerance_function", &Value::Float(spec.tolerances.function));
     if let Some((name, entries)) = shared[4] {
         later_section(&mut text, &format!("[{name}]"), entries);

@@ -246,6 +246,11 @@ fn minima(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
         );
         out.error(cell.place("minima.level"), title, label);
     }
+    if experiment.minima.level == Level::Canonical && !experiment.network.has_canonical_form() {
+        let title = "networks whose hidden layers are linear have no canonical form";
+        let label = "any matrix can mix the units of such a layer: use `function` or `raw`";
+        out.error(cell.place("minima.level"), title, label);
+    }
 }
 
 /// Whether what is measured fits an outcome and can be had.

@@ -120,10 +120,8 @@ pub(super) const SHAPE: &[&str] = &["step_size", "gamma", "t_max", "eta_min"];
 pub(super) const STOP: Keys = Keys { known: &["grad_norm", "loss", "max_error"], later: &["patience"] };
 
 /// Keys of an experiment's `minima`.
-pub(super) const EXPERIMENT_MINIMA: Keys = Keys {
-    known: &["polish", "polish_max_steps", "level", "same_at", "spread_at"],
-    later: &["tolerance_canonical", "connected"],
-};
+pub(super) const EXPERIMENT_MINIMA: Keys =
+    Keys { known: &["polish", "polish_max_steps", "level", "same_at", "spread_at"], later: &["connected"] };
 
 /// Keys of the sweep's `[minima]`: one clustering for all experiments, so the tolerances stand only here.
 pub(super) const MINIMA: Keys = Keys {
@@ -134,9 +132,10 @@ pub(super) const MINIMA: Keys = Keys {
         "same_at",
         "spread_at",
         "tolerance_raw",
+        "tolerance_canonical",
         "tolerance_function",
     ],
-    later: &["tolerance_canonical", "connected"],
+    later: &["connected"],
 };
 
 /// Keys of `[measure]`.

@@ -126,6 +126,14 @@ impl Network {
         }
     }
 
+    /// Whether it has a canonical form: not if hidden layers are linear, whose units any matrix can mix.
+    pub fn has_canonical_form(&self) -> bool {
+        match self {
+            Self::Mlp(mlp) => mlp.activation != Activation::Identity || mlp.layers.len() == 2,
+            Self::ReluSum(_) => true,
+        }
+    }
+
     /// What follows the output.
     pub fn output_activation(&self) -> Activation {
         match self {
@@ -608,13 +616,15 @@ pub enum PolishMode {
 pub struct Tolerances {
     /// Parameters.
     pub raw: f64,
+    /// Canonical sketches: their largest absolute difference.
+    pub canonical: f64,
     /// Outputs or probabilities on the probe set.
     pub function: f64,
 }
 
 impl Default for Tolerances {
     fn default() -> Self {
-        Self { raw: 1e-5, function: 1e-4 }
+        Self { raw: 1e-5, canonical: 1e-5, function: 1e-4 }
     }
 }
 
@@ -625,19 +635,22 @@ pub enum Level {
     Bits,
     /// Same point.
     Raw,
+    /// Same up to the symmetries of the network.
+    Canonical,
     /// Same outputs on the probe set.
     Function,
 }
 
 impl Level {
     /// All levels, finest first.
-    pub const ALL: [Self; 3] = [Self::Bits, Self::Raw, Self::Function];
+    pub const ALL: [Self; 4] = [Self::Bits, Self::Raw, Self::Canonical, Self::Function];
 
     /// The name in specs, reports and columns.
     pub fn name(self) -> &'static str {
         match self {
             Self::Bits => "bits",
             Self::Raw => "raw",
+            Self::Canonical => "canonical",
             Self::Function => "function",
         }
     }

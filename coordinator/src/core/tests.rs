@@ -23,6 +23,7 @@ pub(crate) fn outcome(restart: u32) -> Outcome {
         digest: [restart as u8; 16],
         polish: None,
         sketch_raw: [0.0; 16],
+        sketch_canonical: None,
         sketch_function: [0.0; 16],
         measures: Vec::new(),
     }

@@ -195,6 +195,7 @@ impl SweepService for Sweeps {
                             outcome: Some(outcome.into()),
                             provenance: Some(provenance.into()),
                             basin_raw: basins.raw,
+                            basin_canonical: basins.canonical,
                             basin_function: basins.function,
                         }
                     });

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use prost::Message;
-use seedsweep_common::fingerprint::SKETCH_LENGTH;
+use seedsweep_common::fingerprint::{CANONICAL_SKETCH_LENGTH, SKETCH_LENGTH};
 use seedsweep_common::limits;
 use seedsweep_common::outcome::{Outcome, Polish, Provenance};
 use seedsweep_common::range::RestartRange;
@@ -15,13 +15,15 @@ use seedsweep_proto::v1;
 
 use super::frame;
 
-/// Most bytes that one outcome adds to a block: 42 doubles, the digest, three single bytes and the longest varints
-/// of `steps` and `polish_steps`.
+/// Most bytes that one outcome adds to a block at least, before format 3: 42 doubles, the digest, three single bytes and
+/// the longest varints of `steps` and `polish_steps`.
 const ROW_BYTES_MOST: usize = 42 * 8 + 16 + 3 + 10 + 5;
-/// Most bytes of a block apart from its rows, their measures and texts: tags and lengths of 25 fields, the scalars, and
+/// Most bytes of the counts that a row can have since format 3.
+const COUNTS_BYTES_MOST: usize = 5 + 5;
+/// Most bytes of a block apart from its rows, their measures and texts: tags and lengths of 28 fields, the scalars, and
 /// empty measures beside others.
-const FIXED_BYTES_MOST: usize = 25 * 5 + 5 + 5 + 5 + 10 + 15 * 3;
-/// Most outcomes in any block: a reader that looks for one restart need not look further back.
+const FIXED_BYTES_MOST: usize = 28 * 5 + 5 + 5 + 5 + 10 + 15 * 3;
+/// Most outcomes in any block, of any format: a reader that looks for one restart need not look further back.
 pub(super) const ROWS_MOST: usize = (limits::BLOCK_BYTES - FIXED_BYTES_MOST) / ROW_BYTES_MOST;
 
 const DIGEST_BYTES: usize = 16;
@@ -30,7 +32,11 @@ const LOSS_TEST: u8 = 1;
 const ACCURACY_TRAIN: u8 = 1 << 1;
 const ACCURACY_TEST: u8 = 1 << 2;
 const POLISH: u8 = 1 << 3;
-const PRESENT: u8 = LOSS_TEST | ACCURACY_TRAIN | ACCURACY_TEST | POLISH;
+const CANONICAL: u8 = 1 << 4;
+const NULL_DIRECTIONS: u8 = 1 << 5;
+const EXPLAINED: u8 = 1 << 6;
+const PRESENT: u8 =
+    LOSS_TEST | ACCURACY_TRAIN | ACCURACY_TEST | POLISH | CANONICAL | NULL_DIRECTIONS | EXPLAINED;
 
 /// The fields of an `OutcomeBlock` that tell which restarts it holds and which of them diverged. Decoding only them
 /// is ten times as fast, and an opening needs no more.
@@ -78,7 +84,8 @@ pub(super) fn cut(outcomes: &[&Outcome], provenance: &Provenance) -> Vec<Range<u
     let mut cuts = Vec::new();
     let (mut start, mut used) = (0, 0);
     for (row, outcome) in outcomes.iter().enumerate() {
-        let bytes = ROW_BYTES_MOST + measures_bytes(outcome);
+        let canonical = outcome.sketch_canonical.map_or(0, |sketch| size_of_val(&sketch));
+        let bytes = ROW_BYTES_MOST + COUNTS_BYTES_MOST + canonical + measures_bytes(outcome);
         let goes_on = row > start && outcomes[row - 1].restart.checked_add(1) == Some(outcome.restart);
         if row > start && !(goes_on && used + bytes <= space) {
             cuts.push(start..row);
@@ -128,6 +135,9 @@ pub(super) fn encode(outcomes: &[&Outcome], provenance: &Provenance) -> OutcomeB
 
 fn push(block: &mut OutcomeBlock, outcome: &Outcome) {
     let bit = |present: bool, bit: u8| if present { bit } else { 0 };
+    let polish = outcome.polish.as_ref();
+    let null_directions = polish.and_then(|polish| polish.null_directions);
+    let explained = polish.and_then(|polish| polish.explained);
     block.stop_reason.push(v1::StopReason::from(outcome.stop_reason) as u8);
     block.steps.push(outcome.steps);
     block.loss_train.push(outcome.loss_train);
@@ -138,13 +148,16 @@ fn push(block: &mut OutcomeBlock, outcome: &Outcome) {
         bit(outcome.loss_test.is_some(), LOSS_TEST)
             | bit(outcome.accuracy_train.is_some(), ACCURACY_TRAIN)
             | bit(outcome.accuracy_test.is_some(), ACCURACY_TEST)
-            | bit(outcome.polish.is_some(), POLISH),
+            | bit(polish.is_some(), POLISH)
+            | bit(outcome.sketch_canonical.is_some(), CANONICAL)
+            | bit(null_directions.is_some(), NULL_DIRECTIONS)
+            | bit(explained.is_some(), EXPLAINED),
     );
     block.grad_norm.push(outcome.grad_norm);
     block.digest.extend_from_slice(&outcome.digest);
     block.sketch_raw.extend_from_slice(&outcome.sketch_raw);
     block.sketch_function.extend_from_slice(&outcome.sketch_function);
-    let polish = outcome.polish.as_ref();
+    block.sketch_canonical.extend(outcome.sketch_canonical.iter().flatten());
     block.certificate.push(polish.map_or(0, |polish| v1::Certificate::from(polish.certificate) as u8));
     block.loss_polished.push(polish.map_or(0.0, |polish| polish.loss));
     block.displacement.push(polish.map_or(0.0, |polish| polish.displacement));
@@ -152,6 +165,8 @@ fn push(block: &mut OutcomeBlock, outcome: &Outcome) {
     block.grad_max.push(polish.map_or(0.0, |polish| polish.grad_max));
     block.lambda_min.push(polish.map_or(0.0, |polish| polish.lambda_min));
     block.lambda_max.push(polish.map_or(0.0, |polish| polish.lambda_max));
+    block.null_directions.extend(null_directions);
+    block.explained.extend(explained);
 }
 
 /// The `count` restarts from `first` on, if a block may hold them.
@@ -189,6 +204,19 @@ fn restarts(block: &OutcomeBlock) -> Result<RestartRange, BrokenBlock> {
         ("lambda_min", block.lambda_min.len(), 1),
         ("lambda_max", block.lambda_max.len(), 1),
     ];
+    let packed = [
+        ("sketch_canonical", block.sketch_canonical.len(), CANONICAL, CANONICAL_SKETCH_LENGTH),
+        ("null_directions", block.null_directions.len(), NULL_DIRECTIONS, 1),
+        ("explained", block.explained.len(), EXPLAINED, 1),
+    ];
+    for (name, length, bit, each) in packed {
+        let rows = block.present.iter().filter(|present| *present & bit != 0).count();
+        if length != rows * each {
+            return Err(BrokenBlock(format!(
+                "column `{name}` has {length} entries for {rows} rows with one"
+            )));
+        }
+    }
     match columns.iter().find(|(_, length, each)| *length != count * each) {
         None if ![0, count].contains(&block.measures.len()) => {
             Err(BrokenBlock(format!("{} measures for {count} rows", block.measures.len())))
@@ -225,6 +253,11 @@ fn outcome(block: &OutcomeBlock, row: usize, restart: u32) -> Result<Outcome, Br
         return Err(BrokenBlock(format!("presence bits {present:#x} of restart {restart}")));
     }
     let optional = |bit: u8, value: f64| (present & bit != 0).then_some(value);
+    // where the entry of this row is, in a column of those rows only that have one
+    let place = |bit: u8| {
+        let before = block.present[..row].iter().filter(|present| *present & bit != 0).count();
+        (present & bit != 0).then_some(before)
+    };
     let unknown = |error: convert::InvalidMessage| BrokenBlock(format!("restart {restart}: {error}"));
     let stop_reason = convert::stop_reason(block.stop_reason[row].into()).map_err(unknown)?;
     let polish = if present & POLISH == 0 {
@@ -238,6 +271,8 @@ fn outcome(block: &OutcomeBlock, row: usize, restart: u32) -> Result<Outcome, Br
             grad_max: block.grad_max[row],
             lambda_min: block.lambda_min[row],
             lambda_max: block.lambda_max[row],
+            null_directions: place(NULL_DIRECTIONS).map(|at| block.null_directions[at]),
+            explained: place(EXPLAINED).map(|at| block.explained[at]),
         })
     };
     Ok(Outcome {
@@ -252,6 +287,7 @@ fn outcome(block: &OutcomeBlock, row: usize, restart: u32) -> Result<Outcome, Br
         digest: fixed(&block.digest, row),
         polish,
         sketch_raw: fixed(&block.sketch_raw, row),
+        sketch_canonical: place(CANONICAL).map(|at| fixed(&block.sketch_canonical, at)),
         sketch_function: fixed(&block.sketch_function, row),
         measures: match block.measures.get(row) {
             Some(bytes) => {

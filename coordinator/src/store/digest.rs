@@ -38,7 +38,7 @@ impl RowsDigest {
 /// report reads.
 pub fn outcomes_digest<'a>(rows: impl IntoIterator<Item = (ExperimentIndex, &'a Outcome)>) -> [u8; 32] {
     let mut digest = RowsDigest::default();
-    let mut row = Vec::with_capacity(512);
+    let mut row = Vec::with_capacity(1024);
     for (experiment, outcome) in rows {
         row.clear();
         put_outcome(&mut row, outcome);
@@ -61,6 +61,7 @@ fn put_outcome(row: &mut Vec<u8>, outcome: &Outcome) {
         digest,
         polish,
         sketch_raw,
+        sketch_canonical,
         sketch_function,
         measures: _,
     } = outcome;
@@ -81,9 +82,15 @@ fn put_outcome(row: &mut Vec<u8>, outcome: &Outcome) {
             row,
             [polish.loss, polish.displacement, polish.grad_max, polish.lambda_min, polish.lambda_max],
         );
+        for count in [polish.null_directions, polish.explained] {
+            row.push(u8::from(count.is_some()));
+            row.extend(count.iter().flat_map(|count| count.to_le_bytes()));
+        }
     }
     put_f64s(row, *sketch_raw);
     put_f64s(row, *sketch_function);
+    row.push(u8::from(sketch_canonical.is_some()));
+    put_f64s(row, sketch_canonical.iter().flatten().copied());
 }
 
 fn put_f64s(row: &mut Vec<u8>, values: impl IntoIterator<Item = f64>) {

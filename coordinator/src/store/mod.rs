@@ -50,7 +50,7 @@ use tally::Tally;
 
 /// Version of the format on disk (docs/format.md). A store of an older one is opened as it is and belongs to this one
 /// from then on: 2 added the measures to outcome blocks.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// An open store. Clones share it; reads may run beside the one writer.
 #[derive(Clone)]

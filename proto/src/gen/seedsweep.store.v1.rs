@@ -59,7 +59,8 @@ pub struct OutcomeBlock {
     pub accuracy_train: ::prost::alloc::vec::Vec<f64>,
     #[prost(double, repeated, tag = "8")]
     pub accuracy_test: ::prost::alloc::vec::Vec<f64>,
-    /// One byte per outcome: bit 0 loss_test, bit 1 accuracy_train, bit 2 accuracy_test, bit 3 polish.
+    /// One byte per outcome: bit 0 loss_test, bit 1 accuracy_train, bit 2 accuracy_test, bit 3 polish; since format 3
+    /// bit 4 sketch_canonical, bit 5 null_directions, bit 6 explained.
     #[prost(bytes = "vec", tag = "9")]
     pub present: ::prost::alloc::vec::Vec<u8>,
     #[prost(double, repeated, tag = "10")]
@@ -101,6 +102,14 @@ pub struct OutcomeBlock {
     /// One encoded seedsweep.v1.Measures per outcome; no entry at all where none of them has any. Since format 2.
     #[prost(bytes = "vec", repeated, tag = "26")]
     pub measures: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
+    /// Entries of those outcomes only that have one, 32 values each. Since format 3, like what follows.
+    #[prost(double, repeated, tag = "27")]
+    pub sketch_canonical: ::prost::alloc::vec::Vec<f64>,
+    /// Likewise, one each.
+    #[prost(uint32, repeated, tag = "28")]
+    pub null_directions: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint32, repeated, tag = "29")]
+    pub explained: ::prost::alloc::vec::Vec<u32>,
 }
 /// Key `f` + sweep id + experiment + restart + sequence: a trial for which every attempt failed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -39,6 +39,9 @@ pub struct Outcome {
     /// What `\[measure\]` asked for: at most 3,072 bytes in all, each quantity of a layer once.
     #[prost(message, repeated, tag = "13")]
     pub measures: ::prost::alloc::vec::Vec<Measured>,
+    /// 32 values, or none: where the network has no canonical form or training diverged, and before engine 3.
+    #[prost(double, repeated, tag = "14")]
+    pub sketch_canonical: ::prost::alloc::vec::Vec<f64>,
 }
 /// Series that were measured at the same steps.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -89,6 +92,12 @@ pub struct Polish {
     pub lambda_min: ::core::option::Option<f64>,
     #[prost(double, optional, tag = "7")]
     pub lambda_max: ::core::option::Option<f64>,
+    /// Eigenvalues of the Hessian that count as zero; absent where not all are known.
+    #[prost(uint32, optional, tag = "8")]
+    pub null_directions: ::core::option::Option<u32>,
+    /// How many null directions the network's symmetries explain; absent where the Hessian was not looked at.
+    #[prost(uint32, optional, tag = "9")]
+    pub explained: ::core::option::Option<u32>,
 }
 /// How an outcome came about; differs between runs of one spec.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -487,6 +496,8 @@ pub struct OutcomeRow {
     pub basin_raw: ::core::option::Option<u32>,
     #[prost(uint32, optional, tag = "5")]
     pub basin_function: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "6")]
+    pub basin_canonical: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetReportRequest {

@@ -35,11 +35,21 @@ pub(super) struct Verdict {
     pub(super) lambda_min: f64,
     /// NaN where the Hessian was not looked at.
     pub(super) lambda_max: f64,
+    /// Eigenvalues that count as zero; `None` where they are not known.
+    pub(super) null_directions: Option<u32>,
+    /// How many of them symmetries explain; `None` where the Hessian was not looked at.
+    pub(super) explained: Option<u32>,
 }
 
 /// Judges `point`.
 pub(super) fn judge(surface: &mut Surface<'_>, point: &Point) -> Result<Verdict, Cancelled> {
-    let without_hessian = |certificate| Verdict { certificate, lambda_min: f64::NAN, lambda_max: f64::NAN };
+    let without_hessian = |certificate| Verdict {
+        certificate,
+        lambda_min: f64::NAN,
+        lambda_max: f64::NAN,
+        null_directions: None,
+        explained: None,
+    };
     if !point.is_finite() {
         return Ok(without_hessian(Certificate::NotConverged));
     }
@@ -81,7 +91,11 @@ pub(super) fn judge_ends(surface: &mut Surface<'_>, theta: &[f64]) -> Result<Opt
     } else {
         Certificate::Flat
     };
-    Ok(Some(Verdict { certificate, lambda_min: min.value, lambda_max: max.value }))
+    let explained = known.len() as u32;
+    // a minimum but for what is explained has no other null directions; else nobody has counted
+    let null_directions = certificate.is_minimum().then_some(explained);
+    let (lambda_min, lambda_max) = (min.value, max.value);
+    Ok(Some(Verdict { certificate, lambda_min, lambda_max, null_directions, explained: Some(explained) }))
 }
 
 /// Whether both ends are known well enough.
@@ -97,16 +111,19 @@ fn judge_curvature(hessian: &Array2<f64>, explained: impl FnOnce() -> usize) -> 
     let eigenvalues = eigen::values(hessian)?;
     let (lambda_min, lambda_max) = (*eigenvalues.first()?, *eigenvalues.last()?);
     let zero = CURVATURE_ZERO * lambda_max;
+    let null_directions = eigenvalues.iter().filter(|lambda| lambda.abs() <= zero).count();
+    let explained = if null_directions == 0 { 0 } else { explained().min(null_directions) };
     let certificate = if lambda_min > zero {
         Certificate::Minimum
     } else if lambda_min < -zero {
         Certificate::Saddle
-    } else if eigenvalues.iter().filter(|&&lambda| lambda <= zero).count() <= explained() {
+    } else if null_directions == explained {
         Certificate::Flat
     } else {
         Certificate::NotConverged
     };
-    Some(Verdict { certificate, lambda_min, lambda_max })
+    let (null_directions, explained) = (Some(null_directions as u32), Some(explained as u32));
+    Some(Verdict { certificate, lambda_min, lambda_max, null_directions, explained })
 }
 
 /// Whether a unit whose activation has a kink switches at a training row, as near as can be told; over all inputs at
@@ -123,9 +140,27 @@ pub(super) fn is_at_kink(surface: &Surface<'_>, theta: &[f64]) -> bool {
 mod tests {
     use super::*;
 
-    fn judged(diagonal: &[f64], explained: usize) -> Certificate {
+    fn verdict(diagonal: &[f64], explained: usize) -> Verdict {
         let hessian = Array2::from_diag(&ndarray::Array1::from(diagonal.to_vec()));
-        judge_curvature(&hessian, || explained).unwrap().certificate
+        judge_curvature(&hessian, || explained).unwrap()
+    }
+
+    fn judged(diagonal: &[f64], explained: usize) -> Certificate {
+        verdict(diagonal, explained).certificate
+    }
+
+    #[test]
+    fn null_directions_are_counted_and_no_more_are_explained_than_there_are() {
+        for (diagonal, explained, counts) in [
+            (&[1e-5, 1.0][..], 3, (0, 0)),
+            (&[0.9e-6, -0.9e-6, 1.0], 1, (2, 1)),
+            (&[0.9e-6, -0.9e-6, 1.0], 5, (2, 2)),
+            (&[-0.5, 1e-9, 1.0], 1, (1, 1)),
+            (&[-1.0, -0.5], 2, (0, 0)),
+        ] {
+            let verdict = verdict(diagonal, explained);
+            assert_eq!(verdict.null_directions.zip(verdict.explained), Some(counts), "{diagonal:?}");
+        }
     }
 
     #[test]

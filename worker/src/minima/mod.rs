@@ -24,7 +24,7 @@ mod tests;
 
 use std::sync::atomic::AtomicBool;
 
-use seedsweep_common::fingerprint::Sketch;
+use seedsweep_common::fingerprint::{CanonicalSketch, Sketch};
 use seedsweep_common::outcome::Polish;
 use seedsweep_common::spec::Loss;
 
@@ -58,8 +58,12 @@ pub struct Finish {
     pub polish: Option<Polish>,
     /// Sketch of the (polished) parameters.
     pub sketch_raw: Sketch,
+    /// Sketch of the (polished) network up to its symmetries; `None` where it has no canonical form.
+    pub sketch_canonical: Option<CanonicalSketch>,
     /// Sketch of the outputs or probabilities on the probe set.
     pub sketch_function: Sketch,
+    /// The point that was judged and that the sketches are of.
+    pub theta: Vec<f64>,
 }
 
 /// Polishes `theta` (finite) and takes its fingerprints; `None` if cancelled, which is looked at before every
@@ -78,5 +82,11 @@ fn finish_or_stop(problem: &Problem<'_>, theta: &[f64], cancelled: &AtomicBool) 
         None => (None, theta.to_vec()),
     };
     let sketch_function = problem.probes.function(&mut surface, problem.loss, &theta);
-    Ok(Finish { polish, sketch_raw: problem.probes.raw(&theta), sketch_function })
+    Ok(Finish {
+        polish,
+        sketch_raw: problem.probes.raw(&theta),
+        sketch_canonical: problem.probes.canonical(problem.network, problem.loss, &theta),
+        sketch_function,
+        theta,
+    })
 }

@@ -50,7 +50,8 @@ pub(super) fn polish(
         walk.go_down()?;
     }
     let Walk { point, steps, surface, .. } = walk;
-    let Verdict { certificate, lambda_min, lambda_max } = certificate::judge(surface, &point)?;
+    let Verdict { certificate, lambda_min, lambda_max, null_directions, explained } =
+        certificate::judge(surface, &point)?;
     let kept = if certificate == Certificate::NotConverged && lambda_min.is_nan() { start } else { point };
     let squares = kept.theta.iter().zip(theta).fold(0.0, |sum, (a, b)| sum + (a - b) * (a - b));
     let polish = Polish {
@@ -61,6 +62,8 @@ pub(super) fn polish(
         grad_max: kept.gradient_max(),
         lambda_min,
         lambda_max,
+        null_directions,
+        explained,
     };
     Ok((polish, kept.theta))
 }

@@ -3,10 +3,11 @@
 
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
-use seedsweep_common::fingerprint::Sketch;
+use seedsweep_common::fingerprint::{CanonicalSketch, Sketch};
 use seedsweep_common::seed;
 use seedsweep_common::spec::Loss;
 
+use super::canonical::{Canonical, Directions};
 use super::projection::Projection;
 use super::surface::{Points, Surface};
 use crate::nn::data::Dataset;
@@ -29,6 +30,8 @@ pub struct Probes {
     points: Points,
     raw: Projection,
     function: Projection,
+    /// None where the network has no canonical form.
+    canonical: Option<Directions>,
 }
 
 impl Probes {
@@ -66,7 +69,9 @@ impl Probes {
 
     fn at(points: Vec<f64>, network: &Network) -> Self {
         let values = points.len() / network.input_width() * network.output_width();
+        let canonical = Canonical::exists(network).then(|| Directions::new(network, &points));
         Self {
+            canonical,
             points: Points::new(network, points),
             raw: Projection::new(RAW_STREAM, network.parameter_count()),
             function: Projection::new(FUNCTION_STREAM, values),
@@ -76,6 +81,12 @@ impl Probes {
     /// Sketch of the parameters.
     pub(super) fn raw(&self, theta: &[f64]) -> Sketch {
         self.raw.sketch(theta)
+    }
+
+    /// Sketch of the network up to its symmetries; `None` where it has no canonical form.
+    pub(super) fn canonical(&self, network: &Network, loss: Loss, theta: &[f64]) -> Option<CanonicalSketch> {
+        let directions = self.canonical.as_ref()?;
+        Some(Canonical::new(network, loss, theta)?.sketch(directions))
     }
 
     /// Sketch of what the network says at the points: outputs (mse) or probabilities (logistic, cross_entropy).

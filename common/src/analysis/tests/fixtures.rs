@@ -1,7 +1,7 @@
 //! Sweeps and outcomes made by hand.
 
 use crate::digest::Digest;
-use crate::fingerprint::SKETCH_LENGTH;
+use crate::fingerprint::{CANONICAL_SKETCH_LENGTH, SKETCH_LENGTH};
 use crate::id::{Name, SweepId};
 use crate::init::{Bias, Init, Scheme};
 use crate::outcome::{Certificate, Outcome, Polish, StopReason};
@@ -94,8 +94,11 @@ pub(crate) fn outcome(restart: u32, at: f64) -> Outcome {
             grad_max: 1e-12,
             lambda_min: 0.1,
             lambda_max: 2.0,
+            null_directions: Some(0),
+            explained: Some(0),
         }),
         sketch_raw: [at; SKETCH_LENGTH],
+        sketch_canonical: Some([at; CANONICAL_SKETCH_LENGTH]),
         sketch_function: [at; SKETCH_LENGTH],
         measures: Vec::new(),
     }
@@ -111,6 +114,7 @@ pub(crate) fn diverged(mut outcome: Outcome) -> Outcome {
     outcome.polish = None;
     outcome.loss_train = f64::NAN;
     outcome.sketch_raw = [f64::NAN; SKETCH_LENGTH];
+    outcome.sketch_canonical = None;
     outcome.sketch_function = [f64::NAN; SKETCH_LENGTH];
     outcome
 }

@@ -309,8 +309,7 @@ fn signs_make_a_start_random_whatever_its_scheme() {
 
 #[test]
 fn whatever_a_later_version_will_know_is_refused_by_name() {
-    let keys =
-        [("minima", "tolerance_canonical=1e-5"), ("minima", "connected=true"), ("minima", "level=connected")];
+    let keys = [("minima", "connected=true"), ("minima", "level=connected")];
     let top = ["audit=0.02", "stop_when={ n = 3 }", "trainer=\"python\""].map(str::to_owned);
     let datasets = keys::LATER_DATASETS.iter().map(|name| format!("data.dataset={name}"));
     let nested = keys.iter().map(|(table, set)| format!("{table}.{set}"));

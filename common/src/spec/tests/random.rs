@@ -287,6 +287,8 @@ fn experiment(rng: &mut ChaCha8Rng, index: usize, base: Option<&Experiment>) -> 
         .map(|base| base.minima.clone())
         .filter(|m| !vary.data || m.level == Level::Function)
         .unwrap_or(minima);
+    let has_level = minima.level != Level::Canonical || network.has_canonical_form();
+    let minima = if has_level { minima } else { Minima { level: Level::Raw, ..minima } };
     let other = measure(rng);
     let mut measure = base.filter(|_| rng.random_bool(0.7)).map_or(other, |base| base.measure);
     if matches!(network, Network::ReluSum(_)) {
@@ -350,7 +352,11 @@ fn spec(rng: &mut ChaCha8Rng) -> SweepSpec {
         name: Name::new("random").unwrap(),
         seed: pick(rng, &[0, seed, limits::SEED]),
         precision: pick(rng, &[Precision::F32, Precision::F64]),
-        tolerances: Tolerances { raw: positive(rng), function: positive(rng) },
+        tolerances: Tolerances {
+            raw: positive(rng),
+            canonical: if rng.random() { positive(rng) } else { Tolerances::default().canonical },
+            function: positive(rng),
+        },
         experiments,
     }
 }

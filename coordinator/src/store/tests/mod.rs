@@ -94,8 +94,11 @@ fn outcome(seed: u64, experiment: u32, restart: u32) -> Outcome {
             grad_max: any_f64(rng),
             lambda_min: any_f64(rng),
             lambda_max: any_f64(rng),
+            null_directions: rng.random::<bool>().then(|| rng.random()),
+            explained: rng.random::<bool>().then(|| rng.random()),
         }),
         sketch_raw: std::array::from_fn(|_| any_f64(rng)),
+        sketch_canonical: rng.random_bool(0.8).then(|| std::array::from_fn(|_| any_f64(rng))),
         sketch_function: std::array::from_fn(|_| any_f64(rng)),
         measures: if rng.random_bool(0.2) { measures(rng) } else { Vec::new() },
     }

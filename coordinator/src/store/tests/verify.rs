@@ -134,7 +134,7 @@ fn digest_of_outcomes_depends_on_every_bit_and_on_nothing_else() {
     reversed.reverse();
     assert_eq!(digest(&reversed), whole);
     assert_ne!(digest(&rows[1..]), whole);
-    let edits: [fn(&mut (ExperimentIndex, Outcome)); 8] = [
+    let edits: [fn(&mut (ExperimentIndex, Outcome)); 11] = [
         |(experiment, _)| experiment.0 ^= 1,
         |(_, row)| row.restart ^= 1 << 31,
         |(_, row)| row.steps ^= 1,
@@ -142,6 +142,15 @@ fn digest_of_outcomes_depends_on_every_bit_and_on_nothing_else() {
         |(_, row)| row.loss_test = row.loss_test.map_or(Some(0.0), |_| None),
         |(_, row)| row.digest[15] ^= 1,
         |(_, row)| row.polish = None,
+        |(_, row)| row.sketch_canonical = row.sketch_canonical.map_or(Some([0.0; 32]), |_| None),
+        |(_, row)| {
+            let polish = row.polish.as_mut().unwrap();
+            polish.null_directions = polish.null_directions.map_or(Some(0), |count| Some(count ^ 1));
+        },
+        |(_, row)| {
+            let polish = row.polish.as_mut().unwrap();
+            polish.explained = polish.explained.map_or(Some(0), |_| None);
+        },
         |(_, row)| row.sketch_function[15] = f64::from_bits(row.sketch_function[15].to_bits() ^ 1 << 63),
     ];
     for (number, edit) in edits.iter().enumerate() {

@@ -8,24 +8,22 @@
 
 mod assignment;
 mod distance;
+mod sketch;
 #[cfg(test)]
 mod tests;
 
-use rand_distr::{Distribution, StandardNormal};
-use seedsweep_common::seed;
 use seedsweep_common::spec::{Activation, Loss};
 
 use super::surface::dot;
-use crate::nn::layer;
+use crate::nn::layer::{self, Layer};
 use crate::nn::network::Network;
+use crate::nn::relu_sum::ReluSum;
 
-/// Values of a canonical sketch.
-pub const CANONICAL_SKETCH_LENGTH: usize = 32;
+pub use sketch::Directions;
+
 /// Weights of this norm count as none, and units this near as equal: well above what a polish leaves, well below what
 /// minima differ by.
 const NEGLIGIBLE: f64 = 1e-6;
-/// Stream of the probe generator for the projections.
-const CANONICAL_STREAM: u64 = 4;
 
 /// A network with its scales and shifts fixed and its superfluous units gone. Permutations and signs are left.
 #[derive(Debug, Clone)]
@@ -42,19 +40,21 @@ struct Map {
 }
 
 impl Canonical {
-    /// The canonical form of `network` at `theta`; `None` for identity, whose layers any matrix can mix.
+    /// Whether `network` has a canonical form: not if hidden layers are linear, since any matrix can mix their units.
+    pub fn exists(network: &Network) -> bool {
+        network.activation() != Activation::Identity || network.layers().len() == 1
+    }
+
+    /// The canonical form of `network` at `theta`; `None` where there is none ([`Canonical::exists`]).
     pub fn new(network: &Network, loss: Loss, theta: &[f64]) -> Option<Self> {
-        let activation = network.activation();
-        let has_hidden = network.layers().len() > 1;
-        if activation == Activation::Identity && has_hidden {
+        if !Self::exists(network) {
             return None;
         }
-        let maps = network.layers().iter().map(|layer| {
-            let (weights, biases) = layer.parameters(theta);
-            let weights = weights.chunks_exact(layer.inputs).map(<[f64]>::to_vec).collect();
-            Map { weights, biases: biases.to_vec() }
-        });
-        let mut canonical = Self { activation, maps: maps.collect() };
+        let maps = match network.sum() {
+            Some(sum) => maps_of_sum(sum, theta),
+            None => network.layers().iter().map(|layer| map(layer, theta)).collect(),
+        };
+        let mut canonical = Self { activation: network.activation(), maps };
         for l in 0..canonical.maps.len() - 1 {
             canonical.normalise(l);
             canonical.reduce(l);
@@ -133,15 +133,19 @@ impl Canonical {
 
     /// An earlier unit with the same weights and bias, and the sign that makes them so.
     fn copy_of(&self, l: usize, unit: usize) -> Option<(usize, f64)> {
-        let mine = self.incoming(l, unit);
+        let Map { weights, biases } = &self.maps[l];
         let signs: &[f64] = if self.is_odd() { &[1.0, -1.0] } else { &[1.0] };
-        (0..unit).find_map(|earlier| {
-            let other = self.incoming(l, earlier);
-            let apart = |sign: f64| {
-                mine.iter().zip(&other).map(|(a, b)| (a - sign * b) * (a - sign * b)).sum::<f64>().sqrt()
-            };
-            Some((earlier, *signs.iter().find(|&&sign| apart(sign) <= NEGLIGIBLE)?))
-        })
+        let is_near = |earlier: usize, sign: f64| {
+            let mine = biases[unit..=unit].iter().chain(&weights[unit]);
+            let other = biases[earlier..=earlier].iter().chain(&weights[earlier]);
+            // ends at the first entries that tell them apart, so that thousands of units cost little
+            let mut left = NEGLIGIBLE * NEGLIGIBLE;
+            mine.zip(other).all(|(a, b)| {
+                left -= (a - sign * b) * (a - sign * b);
+                left >= 0.0
+            })
+        };
+        (0..unit).find_map(|earlier| Some((earlier, *signs.iter().find(|&&sign| is_near(earlier, sign))?)))
     }
 
     fn remove(&mut self, l: usize, unit: usize) {
@@ -150,12 +154,6 @@ impl Canonical {
         self.maps[l + 1].weights.iter_mut().for_each(|row| {
             row.remove(unit);
         });
-    }
-
-    /// Weights into a unit, then its bias.
-    fn incoming(&self, l: usize, unit: usize) -> Vec<f64> {
-        let Map { weights, biases } = &self.maps[l];
-        weights[unit].iter().chain([&biases[unit]]).copied().collect()
     }
 
     /// Weights out of a unit.
@@ -174,65 +172,23 @@ impl Canonical {
         let mean = biases.iter().sum::<f64>() / count;
         biases.iter_mut().for_each(|bias| *bias -= mean);
     }
-
-    /// A sketch that all images of a network share and that changes continuously with it: for each direction z over the
-    /// probe points Σ t²/(1 + t²) with t = z·a·‖v‖ over the hidden units, a a unit's values on the points and v what it
-    /// feeds, and to it the outputs' own projection. Even, so signs vanish; 0 for a unit that feeds nothing.
-    pub fn sketch(&self, directions: &Directions) -> [f64; CANONICAL_SKETCH_LENGTH] {
-        let Directions { inputs, hidden, outputs } = directions;
-        let count = inputs.first().map_or(0, Vec::len);
-        let mut sketch = [0.0; CANONICAL_SKETCH_LENGTH];
-        // (units, points)
-        let mut values = inputs.clone();
-        for (l, map) in self.maps.iter().enumerate() {
-            let is_last = l + 1 == self.maps.len();
-            let unit = |(row, bias): (&Vec<f64>, &f64)| -> Vec<f64> {
-                let sum = |point: usize| row.iter().zip(&values).fold(*bias, |z, (w, a)| z + w * a[point]);
-                (0..count).map(|point| if is_last { sum(point) } else { self.value(sum(point)) }).collect()
-            };
-            values = map.weights.iter().zip(&map.biases).map(unit).collect();
-            for (unit, values) in values.iter().enumerate() {
-                let feeds = if is_last { Vec::new() } else { self.outgoing(l, unit) };
-                let size = dot(&feeds, &feeds).sqrt();
-                for ((sketch, hidden), outputs) in sketch.iter_mut().zip(hidden).zip(outputs) {
-                    if is_last {
-                        *sketch += dot(&outputs[unit * count..][..count], values);
-                    } else {
-                        let seen = size * dot(hidden, values);
-                        *sketch += seen * seen / (1.0 + seen * seen);
-                    }
-                }
-            }
-        }
-        sketch
-    }
 }
 
-/// What canonical sketches are made with, shared by all trials on the same data.
-#[derive(Debug)]
-pub struct Directions {
-    /// (inputs, points).
-    inputs: Vec<Vec<f64>>,
-    /// (sketch, points), and (sketch, outputs · points); scaled by 1/√(number of values).
-    hidden: Vec<Vec<f64>>,
-    outputs: Vec<Vec<f64>>,
+fn map(layer: &Layer, theta: &[f64]) -> Map {
+    let (weights, biases) = layer.parameters(theta);
+    let weights = weights.chunks_exact(layer.inputs).map(<[f64]>::to_vec).collect();
+    Map { weights, biases: biases.to_vec() }
 }
 
-impl Directions {
-    /// Directions over the probe `points` (points, inputs), for networks like `network`.
-    pub fn new(network: &Network, points: &[f64]) -> Self {
-        let (inputs, outputs) = (network.input_width(), network.output_width());
-        let count = points.len() / inputs;
-        let mut rng = seed::probe_generator(CANONICAL_STREAM);
-        let mut draw = |count: usize| -> Vec<Vec<f64>> {
-            let root = (count as f64).sqrt();
-            let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
-            (0..CANONICAL_SKETCH_LENGTH).map(|_| (0..count).map(|_| normal() / root).collect()).collect()
-        };
-        Self {
-            inputs: (0..inputs).map(|k| points.iter().skip(k).step_by(inputs).copied().collect()).collect(),
-            hidden: draw(count),
-            outputs: draw(count * outputs),
-        }
-    }
+/// A sum of relus as a network with one hidden layer, no biases, and outgoing weights of one size: its units permute as
+/// far as their signs are equal, and parallel ones are one.
+fn maps_of_sum(sum: &ReluSum, theta: &[f64]) -> Vec<Map> {
+    let (weights, signs) = theta.split_at(sum.weight_count());
+    let scale: f64 = sum.scale_of();
+    let outgoing = (0..sum.units).map(|unit| scale * signs.get(unit).copied().unwrap_or(1.0)).collect();
+    let hidden = weights.chunks_exact(sum.inputs).map(<[f64]>::to_vec).collect();
+    vec![
+        Map { weights: hidden, biases: vec![0.0; sum.units] },
+        Map { weights: vec![outgoing], biases: vec![0.0] },
+    ]
 }
