@@ -73,6 +73,8 @@ pub(crate) enum Verb {
     Watch(Watch),
     /// Stop a sweep; what is stored stays
     Cancel(Cancel),
+    /// Ask for more restarts of a sweep; what is stored stays, and so does its id
+    Extend(Extend),
     /// What the outcomes say
     Report(Report),
     /// Outcome rows, a page at a time
@@ -230,6 +232,33 @@ pub(crate) struct Cancel {
     pub(crate) sweep: String,
     #[command(flatten)]
     pub(crate) ask: Ask,
+}
+
+/// `seedsweep extend`.
+#[derive(Debug, Args)]
+pub(crate) struct Extend {
+    /// Name, id, first digits of an id, or `last`
+    #[arg(value_name = "SWEEP")]
+    pub(crate) sweep: String,
+    /// Only this experiment [default: all]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) experiment: Option<String>,
+    #[command(flatten)]
+    pub(crate) more: More,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+/// How many restarts more.
+#[derive(Debug, Clone, Copy, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct More {
+    /// So many restarts of each experiment in all; one that has as many is left as it is, so the command can be repeated
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) to: Option<u32>,
+    /// So many more than now; repeated, it adds again
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) by: Option<u32>,
 }
 
 /// `seedsweep report`.
@@ -442,6 +471,7 @@ impl Verb {
             | Self::List(Ask { output, .. })
             | Self::Status(AskSweep { ask: Ask { output, .. }, .. })
             | Self::Cancel(Cancel { ask: Ask { output, .. }, .. })
+            | Self::Extend(Extend { ask: Ask { output, .. }, .. })
             | Self::Outcomes(Outcomes { output, .. })
             | Self::Replay(Replay { output, .. })
             | Self::Verify(Verify { output, .. })

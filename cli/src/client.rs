@@ -137,6 +137,22 @@ impl Client {
         present(response.sweep, "sweep")
     }
 
+    /// Asks for `restarts` in all of one experiment, or of each if `experiment` is empty.
+    pub(crate) async fn extend(
+        &mut self,
+        selector: &str,
+        experiment: &str,
+        restarts: u32,
+    ) -> Result<v1::Sweep, CliError> {
+        let request = v1::ExtendSweepRequest {
+            selector: selector.to_owned(),
+            experiment: experiment.to_owned(),
+            restarts,
+        };
+        let response = self.service.extend_sweep(request).await.map_err(refused)?.into_inner();
+        present(response.sweep, "sweep")
+    }
+
     /// Outcome rows by experiment and restart; of all experiments if `experiment` is empty.
     pub(crate) async fn outcomes(
         &mut self,

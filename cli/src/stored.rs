@@ -21,8 +21,10 @@ use crate::verbs::export::stored_spec;
 pub(crate) struct Stored {
     /// What the coordinator calls it.
     pub(crate) id: String,
-    /// Its spec.
+    /// Its spec, with the restarts that each experiment has by now.
     pub(crate) spec: SweepSpec,
+    /// The digest of the spec as submitted.
+    spec_id: SweepId,
     /// State and counts when it was fetched.
     pub(crate) sweep: v1::Sweep,
     /// The first of its failed trials.
@@ -42,18 +44,24 @@ pub(crate) struct Row {
 impl Stored {
     /// The sweep that `selector` means, with the data files that its spec names; each is compared with its digest.
     pub(crate) async fn fetch(client: &mut Client, selector: &str) -> Result<Self, CliError> {
-        let (id, spec) = stored_spec(client, selector).await?;
+        let (id, mut spec) = stored_spec(client, selector).await?;
+        let spec_id = spec.id();
         let v1::GetSweepResponse { sweep, failures, .. } = client.sweep(&id).await?;
+        let sweep = present(sweep, "sweep")?;
+        for (experiment, status) in spec.experiments.iter_mut().zip(&sweep.experiments) {
+            let total = status.trials.unwrap_or_default().total;
+            experiment.restarts = u32::try_from(total).unwrap_or(experiment.restarts);
+        }
         let mut files = HashMap::new();
         for digest in spec.attachments().into_iter().filter_map(|file| file.digest) {
             files.insert(digest, client.download(digest).await?.into());
         }
-        Ok(Self { id, spec, sweep: present(sweep, "sweep")?, failures, files })
+        Ok(Self { id, spec, spec_id, sweep, failures, files })
     }
 
     /// The digest of the spec as it is here.
     pub(crate) fn spec_id(&self) -> SweepId {
-        self.spec.id()
+        self.spec_id
     }
 
     /// The stored rows of experiment `experiment`, or of all if it is empty.

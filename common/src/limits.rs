@@ -23,6 +23,8 @@ pub const EXPERIMENTS: usize = 1_000;
 pub const GRID_AXES: usize = 32;
 /// Most trials of one sweep. Restarts are intervals, so this bounds disk and analysis, not the plan.
 pub const TRIALS_PER_SWEEP: u64 = 10_000_000;
+/// Most extensions of one sweep, each experiment counted: all of them are in every seal and report.
+pub const EXTENSIONS: usize = 10_000;
 /// Most open sweeps of one coordinator.
 pub const OPEN_SWEEPS: usize = 1_000;
 /// Most layers (sizes listed in `network.layers`).

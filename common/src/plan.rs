@@ -60,6 +60,14 @@ pub fn unit(experiment: &Experiment) -> Unit {
     }
 }
 
+/// Whether the restarts of `experiment` are independent draws, which the census and `stop_when` need: no two share a
+/// start or an order that the experiment names beforehand. Restarts from the only start are: what is said is about
+/// that start.
+pub fn are_independent(experiment: &Experiment) -> bool {
+    let orders_shared = order_matters(experiment) && experiment.orders.is_some();
+    unit(experiment) == Unit::Restart && can_vary(experiment) && !orders_shared
+}
+
 /// Whether anything that varies can change an outcome of `experiment` for the same start. `vary = []`, the
 /// order with full batches and the start of a scheme without randomness cannot.
 pub fn can_vary(experiment: &Experiment) -> bool {
@@ -105,10 +113,11 @@ pub fn data_matters(experiment: &Experiment) -> bool {
     let drawn = match experiment.data.source {
         DataSource::Moons { noise, .. } | DataSource::Circles { noise, .. } => noise > 0.0,
         DataSource::NoisyXor { noise, .. } => noise > 0.0,
-        DataSource::GaussMix { .. }
-        | DataSource::TeacherStudent { .. }
-        | DataSource::TeacherStream { .. }
-        | DataSource::SphereRandom { .. } => true,
+        DataSource::GaussMix { .. } | DataSource::TeacherStudent { .. } | DataSource::SphereRandom { .. } => {
+            true
+        }
+        // the population needs no rows to stand for it
+        DataSource::TeacherStream { .. } => experiment.train.loss != Loss::Population,
         DataSource::Xor { .. }
         | DataSource::Parity { .. }
         | DataSource::TwoSpirals
@@ -156,7 +165,7 @@ pub fn test_rows(rows: u64, test_fraction: f64) -> u64 {
 }
 
 /// Rows of `data` that are trained on, where their number is known before the data is read.
-pub(crate) fn training_rows(data: &Data) -> Option<u64> {
+pub fn training_rows(data: &Data) -> Option<u64> {
     rows(data).map(|rows| rows - test_rows(rows, data.test_fraction))
 }
 
@@ -172,14 +181,21 @@ pub fn updates(train: &Train, training_rows: u64) -> Option<u64> {
 }
 
 /// Groups of experiments whose minima can be compared, as one group number per experiment: their
-/// sketches mean the same thing. At `function` the data, the output's width and the loss must agree, at
-/// the finer levels the network as well.
+/// sketches mean the same thing. At `function` the data, the widths of input and output and the loss must agree, at
+/// the finer levels the network as well. Of a population only its teacher counts: not the rows that lead there.
 pub(crate) fn comparable(spec: &SweepSpec, level: Level) -> Vec<usize> {
-    let key = |experiment: &Experiment| -> (Data, u32, Loss, Option<Network>) {
+    let key = |experiment: &Experiment| -> (Data, [u32; 2], Loss, Option<Network>) {
         let network = (level != Level::Function).then(|| experiment.network.clone());
-        (experiment.data.clone(), experiment.network.outputs(), experiment.train.loss, network)
+        let mut data = experiment.data.clone();
+        if let (Loss::Population, DataSource::TeacherStream { teacher_units, .. }) =
+            (experiment.train.loss, &data.source)
+        {
+            data.source = DataSource::TeacherPopulation { teacher_units: *teacher_units };
+        }
+        let widths = [experiment.network.inputs(), experiment.network.outputs()];
+        (data, widths, experiment.train.loss, network)
     };
-    let mut keys: Vec<(Data, u32, Loss, Option<Network>)> = Vec::new();
+    let mut keys: Vec<(Data, [u32; 2], Loss, Option<Network>)> = Vec::new();
     spec.experiments
         .iter()
         .map(|experiment| {
@@ -336,8 +352,26 @@ vary = ["order"]
         apart.data.standardize = true;
         let again = spec.experiments[0].clone();
         spec.experiments.extend([other, apart, again]);
+        assert_eq!(trials(&spec), 96);
         assert_eq!(comparable(&spec, Level::Function), [0, 0, 1, 0]);
         assert_eq!(comparable(&spec, Level::Raw), [0, 1, 2, 0]);
-        assert_eq!(trials(&spec), 96);
+
+        // the same population, met all at once and row by row, and one of other inputs
+        let sum = |inputs| spec::ReluSum {
+            inputs,
+            units: 3,
+            output: spec::SumOutput::Ones,
+            scale: spec::SumScale::One,
+        };
+        let mut populations = [5, 5, 6].map(|inputs| {
+            let mut experiment = spec.experiments[0].clone();
+            experiment.network = sum(inputs).into();
+            experiment.train.loss = Loss::Population;
+            experiment.data.source = DataSource::TeacherPopulation { teacher_units: 5 };
+            experiment
+        });
+        populations[1].data.source = DataSource::TeacherStream { samples: 99, dims: 5, teacher_units: 5 };
+        spec.experiments = populations.into();
+        assert_eq!(comparable(&spec, Level::Function), [0, 0, 1]);
     }
 }

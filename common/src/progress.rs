@@ -76,6 +76,63 @@ pub struct ExperimentProgress {
     pub trials: TrialCounts,
     /// Restarts of the failed trials. They have no outcome, yet they stay in every denominator.
     pub failed: Vec<u32>,
+    /// What the looks of `stop_when` found; `None` without that key.
+    pub looks: Option<Looks>,
+    /// Restarts added after submission, in the order in which they were asked for.
+    pub extensions: Vec<Extension>,
+}
+
+/// What the looks at the first restarts of an experiment have found (`analysis::stopping`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Looks {
+    /// How often was looked.
+    pub looks: u32,
+    /// Restarts at the last look; 0 before the first.
+    pub restarts: u32,
+    /// Why to stop there; `None` if more restarts are needed.
+    pub stop: Option<StoppedBy>,
+}
+
+/// Why an experiment stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StoppedBy {
+    /// Every goal is reached.
+    Goals,
+    /// `max_restarts` are made, and some goal is not reached.
+    MaxRestarts,
+}
+
+impl StoppedBy {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Goals => "goals",
+            Self::MaxRestarts => "max_restarts",
+        }
+    }
+
+    /// The one with that name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        [Self::Goals, Self::MaxRestarts].into_iter().find(|by| by.name() == name)
+    }
+}
+
+/// A change of how many restarts an experiment makes. The changes in their order, on top of the spec, are its plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PlanChange {
+    /// A user asked for more; a stop before is taken back.
+    Extended(Extension),
+    /// Looks found that no more are needed.
+    Stopped(Looks),
+}
+
+/// Restarts added to an experiment after its sweep was submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Extension {
+    /// Restarts before.
+    pub from: u32,
+    /// Restarts after, more than before.
+    pub to: u32,
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use seedsweep_common::id::SweepId;
+use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::progress::SweepState;
 use seedsweep_common::spec::SweepSpec;
 use tokio::sync::watch;
@@ -24,6 +24,26 @@ pub(crate) struct Facts {
     pub(crate) spec_toml: String,
     /// When it was submitted, in milliseconds since 1970.
     pub(crate) submitted_unix_ms: u64,
+}
+
+impl Facts {
+    /// Experiments with `stop_when`.
+    pub(crate) fn watched(&self) -> impl Iterator<Item = ExperimentIndex> + '_ {
+        let experiments = (0..).zip(&self.spec.experiments);
+        experiments
+            .filter(|(_, experiment)| experiment.stop_when.is_some())
+            .map(|(index, _)| ExperimentIndex(index))
+    }
+
+    /// The spec with the restarts that each experiment has by now.
+    pub(crate) fn spec_now(&self, view: &SweepView) -> SweepSpec {
+        let mut spec = self.spec.clone();
+        for (experiment, counts) in spec.experiments.iter_mut().zip(&view.experiments) {
+            // restarts of one experiment fit 32 bits
+            experiment.restarts = u32::try_from(counts.total).unwrap_or(u32::MAX);
+        }
+        spec
+    }
 }
 
 /// Where a sweep stands.

@@ -115,9 +115,8 @@ impl Coordinator {
             core.restore(restored);
             let Some(view) = core.view(id) else { continue };
             let standing = Standing { view, pace: None };
-            // an outcome may have come late, and the end before its report
-            let counts = standing.view.counts();
-            if standing.ended() && (!reported || counts.done < counts.total) {
+            // an outcome may have come late, and the end before its report, the first end or one after an extension
+            if standing.ended() && !(reported && standing.view.is_final()) {
                 unreported.push(id);
             }
             board.post(Arc::new(facts), standing);
@@ -208,16 +207,19 @@ fn restored(sweep: RecoveredSweep) -> Result<(Facts, Restored, bool), OpenError>
     let RecoveredSweep { id, spec_toml, submitted_unix_ms, .. } = sweep;
     let spec = spec::parse_canonical(&spec_toml)
         .map_err(|errors| OpenError::Spec { id, problem: errors.rendered.join("\n") })?;
+    let facts = Facts { id, spec, spec_toml, submitted_unix_ms };
     let restored = Restored {
         id,
-        restarts: spec.experiments.iter().map(|experiment| experiment.restarts).collect(),
+        restarts: facts.spec.experiments.iter().map(|experiment| experiment.restarts).collect(),
+        watched: facts.watched().collect(),
+        plan: sweep.plan,
         done: sweep.done,
         diverged: sweep.diverged,
         failed: sweep.failed.into_iter().map(|(index, failure)| (index, failure.restart)).collect(),
         cancelled: sweep.cancelled,
         divergences: sweep.divergences,
     };
-    Ok((Facts { id, spec, spec_toml, submitted_unix_ms }, restored, sweep.reported))
+    Ok((facts, restored, sweep.reported))
 }
 
 /// This process, serving at `address`. Where it listens on all addresses others find it by the host's name.

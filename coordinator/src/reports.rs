@@ -3,17 +3,18 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use seedsweep_common::analysis::{self, RowBasins};
+use seedsweep_common::analysis::{self, RowBasins, stopping};
 use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::limits;
 use seedsweep_common::outcome::{Outcome, StopReason};
-use seedsweep_common::progress::{SweepState, TrialCounts};
+use seedsweep_common::progress::{Looks, SweepState, TrialCounts};
 use tokio::sync::Mutex;
 
 use crate::board::{Facts, Standing};
 use crate::core::SweepView;
+use crate::driver::Look;
 use crate::reader::{ReadError, Reader};
-use crate::store::{StoredReport, outcomes_digest};
+use crate::store::{Store, StoreError, StoredReport, outcomes_digest};
 
 /// What the outcomes of a sweep say, and from what it was computed.
 #[derive(Debug)]
@@ -27,6 +28,12 @@ pub(crate) struct Analysed {
 }
 
 impl Analysed {
+    /// For each experiment the restarts at which it stopped, if it did.
+    pub(crate) fn stops(&self) -> impl Iterator<Item = Option<u32>> + '_ {
+        let watches = self.view.plans.iter().map(|plan| plan.watch);
+        watches.map(|watch| watch?.stop().map(|stop| stop.restarts))
+    }
+
     /// The basins of one trial; none if it was not yet stored when this was computed.
     pub(crate) fn basins(&self, experiment: ExperimentIndex, restart: u32) -> RowBasins {
         let rows = self.basins.get(experiment.0 as usize).map_or(&[][..], Vec::as_slice);
@@ -64,15 +71,14 @@ impl Analyst {
         Ok((stored.as_ref() != Some(&analysed.report)).then(|| analysed.report.clone()))
     }
 
-    /// The report as JSON. That of a sweep all of whose trials are done can no longer change: the stored one is
-    /// given, unless another version of the analysis made it.
+    /// The report as JSON. That of a sweep that is final can no longer change: the stored one is given,
+    /// unless another version of the analysis made it.
     pub(crate) async fn report_json(
         &self,
         facts: &Arc<Facts>,
         standing: &Standing,
     ) -> Result<String, ReadError> {
-        let counts = standing.view.counts();
-        if counts.done == counts.total {
+        if standing.view.is_final() {
             let id = facts.id;
             let stored = self.reader.read(move |store| store.report(id)).await?;
             if let Some(stored) = stored.filter(|stored| stored.analysis == analysis::ANALYSIS_VERSION) {
@@ -80,6 +86,26 @@ impl Analyst {
             }
         }
         Ok(self.analysed(facts, standing).await?.report.report_json.clone())
+    }
+
+    /// Looks at the first restarts of an experiment.
+    pub(crate) async fn look(
+        &self,
+        facts: &Arc<Facts>,
+        view: &SweepView,
+        look: Look,
+    ) -> Result<Looks, ReadError> {
+        // no report is computed meanwhile
+        let _turn = self.recent.lock().await;
+        let index = look.experiment;
+        let rows = self.reader.read(move |store| bare_outcomes(store, look.sweep, index)).await?;
+        let mut spec = facts.spec_now(view);
+        let progress = view.progress().into_iter().nth(index.0 as usize).unwrap_or_default();
+        let looked = tokio::task::spawn_blocking(move || {
+            spec.experiments[index.0 as usize].restarts = look.restarts;
+            stopping::looks(&spec, index, look.earlier, &progress, &rows)
+        });
+        looked.await.map_err(|_| ReadError::Panicked)
     }
 
     /// The analysis of a sweep as it stands.
@@ -97,13 +123,10 @@ impl Analyst {
         let id = facts.id;
         let count = view.experiments.len() as u32;
         let rows = self.reader.read(move |store| {
-            let rows = |index| store.outcomes(id, ExperimentIndex(index));
-            // no report reads the measures, and they may be many times the rest
-            let bare = |(outcome, _): (Outcome, _)| Outcome { measures: Vec::new(), ..outcome };
-            (0..count).map(|index| Ok(rows(index)?.into_iter().map(bare).collect())).collect()
+            (0..count).map(|index| bare_outcomes(store, id, ExperimentIndex(index))).collect()
         });
         let rows: Vec<Vec<Outcome>> = rows.await?;
-        let analysed = tokio::task::spawn_blocking(move || analyse(&facts_here, view, &rows));
+        let analysed = tokio::task::spawn_blocking(move || analyse(&facts_here, view, rows));
         let analysed = Arc::new(analysed.await.map_err(|_| ReadError::Panicked)?);
         recent.retain(|(id, _)| *id != facts.id);
         recent.push_back((id, analysed.clone()));
@@ -114,14 +137,35 @@ impl Analyst {
     }
 }
 
-fn analyse(facts: &Facts, view: SweepView, rows: &[Vec<Outcome>]) -> Analysed {
+/// All outcomes of an experiment without their measures: no report reads those, and they may be many times the rest.
+fn bare_outcomes(
+    store: &Store,
+    id: SweepId,
+    experiment: ExperimentIndex,
+) -> Result<Vec<Outcome>, StoreError> {
+    let bare = |(outcome, _): (Outcome, _)| Outcome { measures: Vec::new(), ..outcome };
+    Ok(store.outcomes(id, experiment)?.into_iter().map(bare).collect())
+}
+
+fn analyse(facts: &Facts, view: SweepView, mut rows: Vec<Vec<Outcome>>) -> Analysed {
     let mut progress = view.progress();
-    for (progress, rows) in progress.iter_mut().zip(rows) {
+    let spec = facts.spec_now(&view);
+    let plans = (0..).zip(&view.plans).zip(progress.iter_mut().zip(&mut rows));
+    for ((index, plan), (progress, rows)) in plans {
+        if let Some(stop) = progress.looks {
+            // what ended beyond the restarts looked at is set aside
+            rows.retain(|outcome| outcome.restart < stop.restarts);
+        } else if let Some(watch) = &plan.watch {
+            // as the rows say: what the driver knows of looks that went on is gone when it starts again
+            let found = stopping::looks(&spec, ExperimentIndex(index), watch.earlier, progress, rows);
+            progress.looks = Some(Looks { stop: None, ..found });
+        }
         progress.trials = with_rows(progress.trials, rows);
     }
+    let rows = &rows[..];
     let state = view.state;
     debug_assert!(state == SweepState::Running || progress.iter().all(|p| p.trials.is_consistent()));
-    let analysis = analysis::analyse(&facts.spec, facts.id, state, &progress, rows);
+    let analysis = analysis::analyse(&spec, facts.id, state, &progress, rows);
     let numbered = rows
         .iter()
         .enumerate()

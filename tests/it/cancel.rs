@@ -30,10 +30,13 @@ data = { dataset = "xor" }
 train = { loss = "mse", lr = 0.1, batch = 1, epochs = 1 }
 minima = { polish = false }
 "#;
-/// Longest time from the cancellation until the worker has done something else: the best of some rounds, since others
-/// may use the machine.
-const FREE_WITHIN: Duration = Duration::from_secs(1);
+/// Most CPU-seconds that the worker computes from the cancellation until it has done something else. It asks every 0.4 s
+/// whether its task is wanted, and looks between pieces of rows; on the clock there are also two commits to disk, and
+/// whatever else the machine does, which makes single rounds as long as it likes.
+const FREE_WITHIN_S: f64 = 1.0;
 const ROUNDS: u32 = 3;
+/// By then it is not coming.
+const GIVE_UP: Duration = Duration::from_secs(120);
 
 fn spec(name: &str, tables: &str, restarts: u32) -> String {
     format!(
@@ -51,9 +54,16 @@ fn cpu_seconds(pid: u32) -> f64 {
     ticks.sum::<f64>() / 100.0
 }
 
-/// Submits `tables`, waits until the worker is in the middle of them, cancels over gRPC and returns the time until the
-/// worker has done another sweep.
-fn time_until_free(here: &Path, address: &str, worker: &Process, tables: &str, round: u32) -> Duration {
+/// CPU-seconds, and seconds on the clock.
+#[derive(Debug)]
+struct Freed {
+    cpu_s: f64,
+    wall_s: f64,
+}
+
+/// Submits `tables`, waits until the worker is in the middle of them, cancels over gRPC and returns what the worker has
+/// computed until it has done another sweep.
+fn until_free(here: &Path, address: &str, worker: &Process, tables: &str, round: u32) -> Freed {
     let submit = |name: &str, text: String| {
         let file = format!("{name}.toml");
         std::fs::write(here.join(&file), text).expect("it answers");
@@ -84,15 +94,18 @@ fn time_until_free(here: &Path, address: &str, worker: &Process, tables: &str, r
             .await
             .expect("it answers")
             .into_inner();
-        let cancelled = Instant::now();
+        let (cancelled, from) = (Instant::now(), cpu_seconds(worker.id()));
         users.cancel_sweep(v1::CancelSweepRequest { selector: endless }).await.expect("it answers");
         // the watch ends with the sweep
         let mut last = None;
-        while let Some(state) = watched.message().await.expect("it answers") {
-            last = state.sweep;
-        }
+        let watch = async {
+            while let Some(state) = watched.message().await.expect("it answers") {
+                last = state.sweep;
+            }
+        };
+        tokio::time::timeout(GIVE_UP, watch).await.expect("the worker turns to the next sweep");
         assert_eq!(last.expect("it answers").state(), v1::SweepState::Done);
-        cancelled.elapsed()
+        Freed { cpu_s: cpu_seconds(worker.id()) - from, wall_s: cancelled.elapsed().as_secs_f64() }
     })
 }
 
@@ -112,9 +125,10 @@ fn assert_a_cancelled_sweep_frees_its_worker(tables: &str, restarts_per_task: &s
     let join = ["worker", "--join", "store/auth/worker.join", "--slots", "1", "--name", "one"];
     let worker = Process::start(here.path(), &join);
     let address = format!("127.0.0.1:{port}");
-    let times = (0..ROUNDS).map(|round| time_until_free(here.path(), &address, &worker, tables, round));
-    let times: Vec<Duration> = times.collect();
-    assert!(times.iter().min().expect("it answers") < &FREE_WITHIN, "{times:?}");
+    let rounds = (0..ROUNDS).map(|round| until_free(here.path(), &address, &worker, tables, round));
+    let rounds: Vec<Freed> = rounds.collect();
+    println!("{rounds:.2?}");
+    assert!(rounds.iter().all(|freed| freed.cpu_s < FREE_WITHIN_S), "{rounds:.2?}");
     assert_eq!(worker.terminate(), Some(0));
     assert_eq!(coordinator.terminate(), Some(0));
 }

@@ -2,6 +2,7 @@
 
 mod kolen_pollack;
 mod safran_shamir;
+mod teacher_stream;
 
 use serde_json::Value;
 
@@ -19,6 +20,14 @@ fn outcomes(spec: &str) -> Vec<Value> {
     stdout(here.path(), &["run", "sweep.toml"]);
     let rows = stdout(here.path(), &["export", "last", "--format", "jsonl"]);
     rows.lines().map(|row| serde_json::from_str(row).expect("JSON")).collect()
+}
+
+/// The report on `spec`, run by itself.
+fn report(spec: &str) -> Value {
+    let here = tempfile::tempdir().expect("a directory");
+    std::fs::write(here.path().join("sweep.toml"), spec).expect("writable");
+    let report = stdout(here.path(), &["run", "sweep.toml", "--output", "json"]);
+    serde_json::from_str(&report).expect("JSON")
 }
 
 /// How many standard errors two shares lie apart, if they are the same (hits and trials of each).
@@ -73,6 +82,14 @@ fn random_starts_on_moons_find_two_functions_and_as_many_points_as_there_are_cop
     assert!((loss(0) - 0.042_470_950).abs() < 1e-8 && (loss(1) - 0.354_586_916).abs() < 1e-8);
     let share = count(1).as_f64().unwrap() / 400.0;
     assert!((0.047..0.143).contains(&share), "{share}");
+
+    // up to permutations and mirrors the points are as many as the functions
+    let canonical = &experiment["levels"]["canonical"];
+    let counts = |level: &Value| -> Vec<Value> {
+        level["basins"].as_array().unwrap().iter().map(|basin| basin["count"].clone()).collect()
+    };
+    assert_eq!(counts(canonical), counts(function));
+    assert_eq!(canonical["ambiguous"], false);
 
     // of 384 equally likely copies of the larger minimum and 384 of the other, 400 restarts meet about 250
     let raw = experiment["levels"]["raw"]["basins_found"].as_u64().unwrap();

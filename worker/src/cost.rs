@@ -1,43 +1,31 @@
 //! What a trial will cost: from an experiment's shape to seconds, memory and floating-point operations.
 //!
-//! Pure arithmetic. A trial is counted as a few kinds of work (`Counts`); each kind has a speed that
-//! [`machine::Machine`] measures in milliseconds on the spot, and a factor, fitted once to measured trainings by
-//! `cargo bench -p seedsweep-worker --bench cost -- fit`, that says how far the kernels stay behind that speed.
+//! Arithmetic on counts: a trial is a few kinds of work ([`training::Counts`], [`ending::Counts`]); each kind has a speed
+//! that [`machine::Machine`] measures in milliseconds on the spot, and a factor, fitted once to measured trainings by
+//! `cargo bench -p seedsweep-worker --bench cost -- fit`, that says how far the code stays behind that speed. What no
+//! count can know, how long a polish is and where stop rules end a trial, [`sample`] finds out by training a few.
 //! Predictions size tasks and tell people what to expect; no outcome depends on them.
 
+pub mod clock;
+pub mod ending;
 pub mod machine;
+pub mod sample;
+pub mod training;
 
-use seedsweep_common::plan;
-use seedsweep_common::spec::{Activation, Batch, Experiment, Loss, Network, Optimizer, Precision};
+use seedsweep_common::spec::{Batch, Experiment, Network, Precision};
 
 use machine::Machine;
 
 use crate::nn::{self, pod};
 
-/// Kinds of work in training.
-pub const TERMS: usize = 7;
-/// Kinds of work after training.
-pub const ENDING_TERMS: usize = 3;
-
-/// Rows that a pod works off at once (`nn/pod.rs`).
-const PIECE_ROWS: f64 = 64.0;
-/// Points at which sketches evaluate the network.
-const PROBES: f64 = 1_024.0;
-/// Numbers of the sketches.
-const SKETCHES: f64 = 16.0;
-/// Gradients of a typical polish, apart from its Hessians: the median of the examples' trials.
-const POLISH_GRADIENTS: f64 = 150.0;
-/// Hessians of a typical polish, with that of the certificate.
-const POLISH_HESSIANS: f64 = 3.0;
-
-/// Factors of the terms of [`Counts`] in restart lanes.
-const RESTART_LANES: [f64; TERMS] = [0.82, 1.32, 176.0, 1.64, 3.74, 2.81, 55.0];
-/// Share of that for a tiny network whose updates all run in one call (`nn/pod/tiny.rs`).
-const TINY: f64 = 0.41;
+/// Factors of [`training::Counts`] in restart lanes.
+const RESTART_LANES: training::Terms = [0.82, 1.32, 176.0, 1.64, 1.5, 2.81, 55.0, 8.0, 10.0, 1.0, 8.0];
+/// The same for a tiny network whose updates run in one call (`nn/pod/tiny.rs`).
+const TINY: training::Terms = [0.5, 0.5, 100.0, 0.8, 1.5, 1.0, 55.0, 8.0, 10.0, 1.0, 8.0];
 /// The same in unit lanes.
-const UNIT_LANES: [f64; TERMS] = [1.0, 1.0, 100.0, 1.43, 1.0, 3.94, 94.0];
-/// Factors of the terms of [`Counts::ending`].
-const ENDING: [f64; ENDING_TERMS] = [1.48, 0.98, 0.91];
+const UNIT_LANES: training::Terms = [1.0, 1.0, 100.0, 1.43, 1.0, 3.94, 94.0, 8.0, 10.0, 1.0, 8.0];
+/// Factors of [`ending::Counts`].
+const ENDING: ending::Terms = [1.48, 0.98, 0.91, 0.98, 0.91, 1.0, 1.0];
 
 /// What the cost of an experiment's trials depends on.
 #[derive(Debug, Clone, Copy)]
@@ -61,9 +49,9 @@ pub struct Shape<'a> {
 /// Seconds of one slot that a trial takes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Estimate {
-    /// Start, training and final scores. An upper bound where stop rules may end it earlier.
+    /// Start, training and final scores. An upper bound where stop rules may end it earlier, unless it was sampled.
     pub training_s: f64,
-    /// Gradient norm, polish, certificate and sketches: rougher, since the polish's steps depend on the end point.
+    /// Gradient norm, polish, certificate, sketches, and what is measured of the ends.
     pub polish_s: f64,
 }
 
@@ -74,50 +62,67 @@ impl Estimate {
     }
 }
 
-/// Work of one trial, all of it in vector multiply-adds.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Counts {
-    /// Vectors of multiply-adds in products.
-    pub products: f64,
-    /// Vectors of sums that the products load and store.
-    pub sums: f64,
-    /// Products begun, each counted as a cycle.
-    pub calls: f64,
-    /// Vectors of elementary functions, in multiply-adds.
-    pub functions: f64,
-    /// Vectors of other elementwise work: derivatives, losses, gathers.
-    pub elementwise: f64,
-    /// Vectors of parameters updated, times the optimiser's operations.
-    pub updates: f64,
-    /// Parameters drawn at the start, each counted as a cycle.
-    pub draws: f64,
+/// How a trial's updates are computed: each way has factors of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// In restart lanes.
+    Restarts,
+    /// In restart lanes, by a kernel of the network's own.
+    Tiny,
+    /// In unit lanes.
+    Units,
 }
 
-impl Counts {
-    /// As numbers, in the order of the fitted factors.
-    pub fn terms(&self) -> [f64; TERMS] {
-        let Self { products, sums, calls, functions, elementwise, updates, draws } = *self;
-        [products, sums, calls, functions, elementwise, updates, draws]
+impl Way {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Restarts, Self::Tiny, Self::Units];
+
+    /// That of `shape`.
+    pub fn of(shape: &Shape<'_>) -> Self {
+        let experiment = shape.experiment;
+        let is_tiny = || pod::is_tiny(&nn::network::Network::new(&experiment.network));
+        // with full batches the rules are looked at between updates, on the general path
+        let is_at_once = experiment.train.batch != Batch::Full || !has_rules(experiment);
+        match shape.side_by_side {
+            ..=1 => Self::Units,
+            _ if is_at_once && is_tiny() => Self::Tiny,
+            _ => Self::Restarts,
+        }
+    }
+
+    /// Its name in `cost.rs`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Restarts => "RESTART_LANES",
+            Self::Tiny => "TINY",
+            Self::Units => "UNIT_LANES",
+        }
+    }
+
+    /// Its factors.
+    pub fn factors(self) -> &'static training::Terms {
+        match self {
+            Self::Restarts => &RESTART_LANES,
+            Self::Tiny => &TINY,
+            Self::Units => &UNIT_LANES,
+        }
     }
 }
 
-fn factors(shape: &Shape<'_>) -> &'static [f64; TERMS] {
-    if shape.side_by_side > 1 { &RESTART_LANES } else { &UNIT_LANES }
-}
-
-/// The fitted factors: in restart lanes, in unit lanes, after training.
-pub fn fitted() -> ([f64; TERMS], [f64; TERMS], [f64; ENDING_TERMS]) {
-    (RESTART_LANES, UNIT_LANES, ENDING)
+/// The factors of what follows training.
+pub fn ending_factors() -> &'static ending::Terms {
+    &ENDING
 }
 
 /// What a trial of `shape` takes on `machine`, which was measured for the same lanes.
 pub fn estimate(shape: &Shape<'_>, machine: &Machine) -> Estimate {
-    let weigh = |terms: &[f64], factors: &[f64]| -> f64 {
-        terms.iter().zip(factors).map(|(term, factor)| term * factor).sum()
-    };
-    let training = weigh(&training(shape, machine).terms(), factors(shape));
-    let ending = weigh(&ending(shape, machine), &ENDING);
+    let training = weighed(&training::counts(shape, machine).terms(), Way::of(shape).factors());
+    let ending = weighed(&ending::counts(shape, machine).terms(), &ENDING);
     Estimate { training_s: training * machine.fma_s, polish_s: ending * machine.fma_s }
+}
+
+fn weighed(terms: &[f64], factors: &[f64]) -> f64 {
+    terms.iter().zip(factors).map(|(term, factor)| term * factor).sum()
 }
 
 /// Floating-point operations of the products of one update, on average over an epoch.
@@ -144,12 +149,9 @@ fn layers(experiment: &Experiment) -> impl Iterator<Item = (f64, f64)> {
     (1..sizes.len()).map(move |l| (f64::from(sizes[l - 1]), f64::from(sizes[l])))
 }
 
-/// What follows the hidden units.
-fn activation(experiment: &Experiment) -> Activation {
-    match &experiment.network {
-        Network::Mlp(mlp) => mlp.activation,
-        Network::ReluSum(_) => Activation::Relu,
-    }
+fn has_rules(experiment: &Experiment) -> bool {
+    let stop = experiment.train.stop;
+    stop.grad_norm.is_some() || stop.loss.is_some() || stop.max_error.is_some()
 }
 
 fn updates_per_epoch(experiment: &Experiment, train_rows: usize) -> f64 {
@@ -161,215 +163,6 @@ fn updates_per_epoch(experiment: &Experiment, train_rows: usize) -> f64 {
 
 fn parameters(experiment: &Experiment) -> f64 {
     experiment.network.parameter_count() as f64
-}
-
-/// The work of one trial's training, with start and final scores.
-pub fn training(shape: &Shape<'_>, machine: &Machine) -> Counts {
-    let Shape { experiment, train_rows, test_rows, .. } = *shape;
-    let updates = plan::updates(&experiment.train, train_rows as u64).unwrap_or(u64::MAX) as f64;
-    let per_epoch = updates_per_epoch(experiment, train_rows);
-    let batch = train_rows as f64 / per_epoch;
-    let stop = experiment.train.stop;
-    let has_rules = stop.grad_norm.is_some() || stop.loss.is_some() || stop.max_error.is_some();
-    let pass = Pass { shape, machine, backward: true };
-    let mut counts = scaled(pass.counts(batch), updates);
-    if has_rules && per_epoch > 1.0 {
-        counts = sum(counts, scaled(pass.counts(train_rows as f64), updates / per_epoch));
-    }
-    let score = Pass { backward: false, ..pass };
-    counts = sum(counts, score.counts((train_rows + test_rows) as f64));
-    counts.elementwise += updates * pass.gathered(batch);
-    counts.updates = updates * pass.vectors(parameters(experiment)) * update_operations(experiment);
-    counts.draws = parameters(experiment) * machine.cycle_fmas();
-    let is_at_once = shape.side_by_side > 1 && experiment.train.batch == Batch::Full && !has_rules;
-    if is_at_once && pod::is_tiny(&nn::network::Network::new(&experiment.network)) {
-        return scaled(counts, TINY);
-    }
-    counts
-}
-
-/// The work after one trial's training, in multiply-adds of one register.
-pub fn ending(shape: &Shape<'_>, machine: &Machine) -> [f64; ENDING_TERMS] {
-    // f64, one network after the other: half as many numbers in a register
-    let alone =
-        Shape { side_by_side: 1, width: (shape.width / 2).max(1), precision: Precision::F64, ..*shape };
-    let pass = Pass { shape: &alone, machine, backward: true };
-    let weigh = |counts: Counts| -> f64 {
-        counts.terms().iter().zip(UNIT_LANES).map(|(term, factor)| term * factor).sum()
-    };
-    let gradient = weigh(pass.counts(shape.train_rows as f64));
-    let outputs = f64::from(shape.experiment.network.outputs());
-    let parameters = parameters(shape.experiment);
-    let probes = weigh(Pass { backward: false, ..pass }.counts(PROBES));
-    let projections = SKETCHES * (parameters + PROBES * outputs);
-    let polish = if shape.polished { 1.0 } else { 0.0 };
-    [
-        gradient + probes + projections,
-        polish * POLISH_GRADIENTS * gradient,
-        polish * POLISH_HESSIANS * (parameters * gradient + parameters.powi(3)),
-    ]
-}
-
-/// Operations for each parameter of an update.
-fn update_operations(experiment: &Experiment) -> f64 {
-    match experiment.train.optimizer {
-        Optimizer::Gd => 1.0,
-        Optimizer::Sgd { .. } | Optimizer::Nesterov { .. } => 2.0,
-        Optimizer::Adam { .. } | Optimizer::AdamW { .. } | Optimizer::RmsProp { .. } => 5.0,
-    }
-}
-
-/// One pass over some rows.
-#[derive(Clone, Copy)]
-struct Pass<'a> {
-    shape: &'a Shape<'a>,
-    machine: &'a Machine,
-    backward: bool,
-}
-
-impl Pass<'_> {
-    /// Registers that `count` numbers of each restart take, per restart.
-    fn vectors(&self, count: f64) -> f64 {
-        count / f64::from(if self.is_pod() { self.filled() } else { self.shape.width })
-    }
-
-    fn is_pod(&self) -> bool {
-        self.shape.side_by_side > 1
-    }
-
-    /// Lanes of a pod that have a restart.
-    fn filled(&self) -> u32 {
-        self.shape.side_by_side.min(self.shape.experiment.restarts).max(1)
-    }
-
-    /// Registers of a row of `count` sums, per restart; in unit lanes the last may be filled in part.
-    fn columns(&self, count: f64) -> f64 {
-        if self.is_pod() { self.vectors(count) } else { (count / f64::from(self.shape.width)).ceil() }
-    }
-
-    fn counts(&self, rows: f64) -> Counts {
-        let experiment = self.shape.experiment;
-        if experiment.train.loss == Loss::Population {
-            return self.population(rows);
-        }
-        let mut counts = Counts::default();
-        let layers: Vec<(f64, f64)> = layers(experiment).collect();
-        let pieces = (rows / PIECE_ROWS).ceil();
-        for (l, &(inputs, outputs)) in layers.iter().enumerate() {
-            self.product(&mut counts, Product { sums: rows, columns: outputs, depth: inputs, pieces });
-            if l + 1 < layers.len() {
-                self.function(&mut counts, activation(experiment), rows * outputs);
-            } else {
-                self.function(&mut counts, experiment.network.output_activation(), rows * outputs);
-            }
-            if self.backward {
-                // the gradient's sums grow by each piece
-                let depth = rows / pieces;
-                let sums = outputs * pieces;
-                self.product(&mut counts, Product { sums, columns: inputs, depth, pieces });
-                counts.elementwise += self.vectors(rows * outputs);
-                if l > 0 {
-                    self.product(
-                        &mut counts,
-                        Product { sums: rows, columns: inputs, depth: outputs, pieces },
-                    );
-                }
-            }
-        }
-        self.loss(&mut counts, rows);
-        counts
-    }
-
-    /// The closed form: each pair of units, and each unit with each of the `teacher`'s.
-    fn population(&self, teacher: f64) -> Counts {
-        let (inputs, units) = layers(self.shape.experiment).next().unwrap_or_default();
-        let pairs = units * (units - 1.0) / 2.0 + units * teacher;
-        let passes = if self.backward { 2.0 } else { 1.0 };
-        Counts {
-            products: self.vectors(passes * pairs * inputs),
-            sums: self.vectors(pairs),
-            // an angle is a root and a polynomial
-            functions: self.vectors(pairs) * self.machine.exp_fmas(),
-            ..Counts::default()
-        }
-    }
-
-    fn product(&self, counts: &mut Counts, product: Product) {
-        let Product { sums, columns, depth, pieces } = product;
-        let registers = self.columns(columns);
-        counts.products += sums * registers * depth;
-        counts.sums += sums * registers;
-        counts.calls +=
-            self.machine.cycle_fmas() * pieces / if self.is_pod() { f64::from(self.filled()) } else { 1.0 };
-    }
-
-    fn function(&self, counts: &mut Counts, activation: Activation, values: f64) {
-        let vectors = self.vectors(values);
-        match activation {
-            Activation::Identity => {}
-            Activation::Relu | Activation::LeakyRelu => counts.elementwise += vectors,
-            Activation::Tanh => counts.functions += vectors * self.machine.tanh_fmas(),
-            Activation::Sigmoid => counts.functions += vectors * self.machine.exp_fmas(),
-            // erf: a quotient of polynomials and an exponential
-            Activation::Gelu => counts.functions += 2.0 * vectors * self.machine.exp_fmas(),
-        }
-    }
-
-    fn loss(&self, counts: &mut Counts, rows: f64) {
-        let outputs = f64::from(self.shape.experiment.network.outputs());
-        let vectors = self.vectors(rows * outputs);
-        match self.shape.experiment.train.loss {
-            Loss::Mse => counts.elementwise += vectors,
-            Loss::CrossEntropy | Loss::Logistic => counts.functions += vectors * self.machine.exp_fmas(),
-            Loss::Population => {}
-        }
-    }
-
-    /// Elementwise work of bringing the rows of one update together.
-    fn gathered(&self, rows: f64) -> f64 {
-        let experiment = self.shape.experiment;
-        let values = rows * f64::from(experiment.network.inputs() + experiment.network.outputs());
-        match experiment.train.batch {
-            Batch::Full => 0.0,
-            // each lane its own row, number by number
-            Batch::Size(_) if self.is_pod() && plan::order_matters(experiment) => values,
-            Batch::Size(_) => values / f64::from(if self.is_pod() { self.filled() } else { 1 }),
-        }
-    }
-}
-
-/// `sums` × `columns` sums of `depth` terms each, made in `pieces` calls.
-#[derive(Clone, Copy)]
-struct Product {
-    sums: f64,
-    columns: f64,
-    depth: f64,
-    pieces: f64,
-}
-
-fn scaled(counts: Counts, factor: f64) -> Counts {
-    let Counts { products, sums, calls, functions, elementwise, updates, draws } = counts;
-    Counts {
-        products: products * factor,
-        sums: sums * factor,
-        calls: calls * factor,
-        functions: functions * factor,
-        elementwise: elementwise * factor,
-        updates: updates * factor,
-        draws: draws * factor,
-    }
-}
-
-fn sum(a: Counts, b: Counts) -> Counts {
-    Counts {
-        products: a.products + b.products,
-        sums: a.sums + b.sums,
-        calls: a.calls + b.calls,
-        functions: a.functions + b.functions,
-        elementwise: a.elementwise + b.elementwise,
-        updates: a.updates + b.updates,
-        draws: a.draws + b.draws,
-    }
 }
 
 #[cfg(test)]

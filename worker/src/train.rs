@@ -4,6 +4,7 @@ mod axis;
 mod compared;
 mod descent;
 mod memory;
+mod phases;
 mod pod;
 #[cfg(test)]
 mod tests;
@@ -39,6 +40,8 @@ use crate::nn::stream::Stream;
 pub use axis::Axis;
 use descent::{Cancelled, Feed, Stopped};
 use memory::Slot;
+pub use phases::Phase;
+use pod::{Feeds, Source};
 
 /// Largest product of parameters and training rows at which `polish = "auto"` polishes: a step costs about as much
 /// as an epoch, and there may be thousands.
@@ -175,7 +178,7 @@ impl Prepared {
     }
 
     fn checked(self) -> Result<Self, PrepareError> {
-        let rows = self.dataset.train.features.nrows();
+        let rows = self.epoch_rows();
         match self.experiment.train.batch {
             Batch::Size(batch) if !(1..=rows).contains(&(batch as usize)) => {
                 return Err(PrepareError::Batch { batch, rows });
@@ -185,6 +188,20 @@ impl Prepared {
         let Experiment { measure, network, .. } = &self.experiment;
         Plan::new(measure, network).steps(self.updates(rows))?;
         Ok(self)
+    }
+
+    /// Rows that an epoch goes over: those to train on, or what the plan takes for them where the loss needs none.
+    fn epoch_rows(&self) -> usize {
+        let planned = match self.experiment.train.loss {
+            Loss::Population => plan::training_rows(&self.experiment.data),
+            Loss::Mse | Loss::CrossEntropy | Loss::Logistic => None,
+        };
+        planned.map_or(self.dataset.train.features.nrows(), |rows| rows as usize)
+    }
+
+    /// Whether every update has rows of its own.
+    fn is_fresh(&self) -> bool {
+        matches!(self.experiment.data.source, DataSource::TeacherStream { .. })
     }
 
     /// Updates that the budget allows on `rows` training rows.
@@ -222,8 +239,9 @@ impl Prepared {
     /// What shares a register where `trials` restarts train together.
     pub fn axis(&self, trials: u32) -> Axis {
         let lanes = self.lane_count();
-        let is_fresh = matches!(self.experiment.data.source, DataSource::TeacherStream { .. });
-        let can_share = lanes > 1 && !plan::data_matters(&self.experiment) && !is_fresh;
+        // layers have fresh rows in unit lanes only
+        let is_alone = self.is_fresh() && self.network.sum().is_none();
+        let can_share = lanes > 1 && !plan::data_matters(&self.experiment) && !is_alone;
         match self.forced_axis {
             _ if !can_share => Axis::Unit,
             Some(axis) => axis,
@@ -254,6 +272,7 @@ impl Prepared {
                 Batch::Full => rows,
                 Batch::Size(size) => size as usize,
             },
+            is_fresh: self.is_fresh(),
             own_rows: plan::order_matters(&self.experiment),
             has_rules: descent::has_rules(&train.stop),
         };
@@ -264,9 +283,7 @@ impl Prepared {
     fn pod_size(&self) -> u32 {
         match self.pod_width() {
             1 => 1,
-            width if pod::refills(&self.experiment, self.dataset.train.features.nrows()) => {
-                width * TRIALS_PER_LANE
-            }
+            width if pod::refills(&self.experiment, self.epoch_rows()) => width * TRIALS_PER_LANE,
             width => width,
         }
     }
@@ -356,7 +373,7 @@ impl Prepared {
         Shape {
             experiment: &self.experiment,
             precision: self.precision,
-            train_rows: self.dataset.train.features.nrows(),
+            train_rows: self.epoch_rows(),
             test_rows: self.dataset.test.features.nrows(),
             side_by_side: self.pod_width(),
             width: self.lane_count(),
@@ -394,16 +411,19 @@ impl Prepared {
     ) -> Result<Vec<Trained>, Cancelled> {
         let common = self.common(rows, cancelled);
         let starts: Vec<Vec<S>> = restarts.iter().map(|restart| self.start_of(restart)).collect();
-        let order = |restart| self.order(rows.count, plan::streams(&self.experiment, restart).order);
-        let own = |trial: usize| order(restarts.start() + trial as u32);
-        let orders = match plan::order_matters(&self.experiment) {
-            true => pod::Orders::Own(&own),
-            false => pod::Orders::Same(Box::new(order(restarts.start()))),
+        let stream = |trial: usize| plan::streams(&self.experiment, restarts.start() + trial as u32).order;
+        let order = |trial| self.order(rows.count, stream(trial));
+        let fresh = |trial| self.fresh(stream(trial));
+        let feeds = match (self.is_fresh(), plan::order_matters(&self.experiment)) {
+            (false, true) => Feeds::Rows(Source::Own(&order)),
+            (false, false) => Feeds::Rows(Source::Same(Box::new(order(0)))),
+            (true, true) => Feeds::Fresh(Source::Own(&fresh)),
+            (true, false) => Feeds::Fresh(Source::Same(Box::new(fresh(0)))),
         };
         match self.lanes.level() {
-            Level::Baseline => pod::train::<S>(&common, &starts, orders),
-            Level::Avx2 => pod::train::<S::Avx2>(&common, &starts, orders),
-            Level::Avx512 => pod::train::<S::Avx512>(&common, &starts, orders),
+            Level::Baseline => pod::train::<S>(&common, &starts, feeds),
+            Level::Avx2 => pod::train::<S::Avx2>(&common, &starts, feeds),
+            Level::Avx512 => pod::train::<S::Avx512>(&common, &starts, feeds),
         }
     }
 
@@ -499,19 +519,15 @@ impl Prepared {
         let start = self.start_of(restart);
         let stream = plan::streams(&self.experiment, restart).order;
         if self.network.sum().is_some() {
-            let mut trained = pod::train::<S>(
-                &common,
-                &[start],
-                pod::Orders::Same(Box::new(self.order(rows.count, stream))),
-            )?;
-            return trained.pop().ok_or(Cancelled);
+            let feeds = match self.is_fresh() {
+                true => Feeds::Fresh(Source::Same(Box::new(self.fresh(stream)))),
+                false => Feeds::Rows(Source::Same(Box::new(self.order(rows.count, stream)))),
+            };
+            return pod::train::<S>(&common, &[start], feeds)?.pop().ok_or(Cancelled);
         }
-        let feed = match self.experiment.data.source {
-            DataSource::TeacherStream { dims, teacher_units, .. } => {
-                let fork = self.experiment.fork.unwrap_or(0);
-                Feed::Fresh(Stream::new(dims, teacher_units, self.seed, stream, fork))
-            }
-            _ => Feed::Rows(self.order(rows.count, stream)),
+        let feed = match self.is_fresh() {
+            true => Feed::Fresh(self.fresh(stream)),
+            false => Feed::Rows(self.order(rows.count, stream)),
         };
         match self.lanes.level() {
             Level::Baseline => descent::train::<S>(&common, &start, feed),
@@ -529,6 +545,7 @@ impl Prepared {
             rows: rows.train.as_batch(),
             test: rows.test.as_batch(),
             labels: self.dataset.labels,
+            epoch_rows: self.epoch_rows(),
             lanes: self.lanes,
             cancelled,
         }
@@ -542,6 +559,15 @@ impl Prepared {
             (Batch::Size(batch), Some(fork)) => Order::forked(rows, self.seed, stream, fork, batch as usize),
             _ => Order::new(rows, self.seed, stream),
         }
+    }
+
+    /// The rows of a trial's updates, where these are fresh.
+    fn fresh(&self, stream: u64) -> Stream {
+        let (inputs, units) = match self.experiment.data.source {
+            DataSource::TeacherStream { dims, teacher_units, .. } => (dims, teacher_units),
+            _ => unreachable!("other data has rows"),
+        };
+        Stream::new(inputs, units, self.seed, stream, self.experiment.fork.unwrap_or(0))
     }
 
     /// Euclidean norm of the full-batch gradient at `theta`, in f64.

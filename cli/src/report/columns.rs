@@ -1,7 +1,7 @@
 //! The tables of a report as rows of text, for every form they are shown in.
 
 use seedsweep_common::analysis::report::{
-    Basin, Comparison, ExperimentReport, Interval, LevelReport, Number, Report, SamePair, Summary,
+    Basin, Comparison, ExperimentReport, Interval, LevelReport, Number, Report, SamePair, StoppingReport, Summary,
     VariancePart, VarianceSplit,
 };
 use seedsweep_common::analysis::words::{percent, significant};
@@ -33,7 +33,7 @@ pub(crate) fn verdict_level(experiment: &ExperimentReport) -> &LevelReport {
 /// `60 x 4`: starts, and runs of each.
 pub(crate) fn starts_by_runs(experiment: &ExperimentReport) -> String {
     match experiment.starts {
-        None => format!("{} x 1", experiment.restarts),
+        None => format!("{} x 1", planned(experiment)),
         Some(starts) if starts > 0 && experiment.restarts.is_multiple_of(starts) => {
             format!("{starts} x {}", experiment.restarts / starts)
         }
@@ -41,6 +41,12 @@ pub(crate) fn starts_by_runs(experiment: &ExperimentReport) -> String {
             format!("{starts} x ~{:.1}", f64::from(experiment.restarts) / f64::from(starts.max(1)))
         }
     }
+}
+
+/// Restarts that were to be made: fewer than asked for where it stopped early.
+fn planned(experiment: &ExperimentReport) -> u32 {
+    let stopped = experiment.stopping.as_ref().filter(|stopping| stopping.reason.is_some());
+    stopped.map_or(experiment.restarts, |stopping| stopping.restarts)
 }
 
 /// `0 of 40`.
@@ -109,6 +115,7 @@ pub(crate) fn details(report: &Report) -> Vec<Columns> {
         levels(report),
         basins(report),
         census(report),
+        looks(report),
         endings(report),
         curvatures(report),
         comparisons(report),
@@ -308,6 +315,30 @@ fn significant_count(basins: f64) -> String {
     }
 }
 
+fn looks(report: &Report) -> Columns {
+    let row = |experiment: &ExperimentReport| {
+        let StoppingReport { looks, restarts, reason } = experiment.stopping.as_ref()?;
+        let same_pair = &verdict_level(experiment).same_pair;
+        let reason = match reason.as_deref() {
+            Some("goals") => "the goals are reached",
+            Some(_) => "all restarts are made",
+            None => "not stopped",
+        };
+        Some(vec![
+            experiment.name.clone(),
+            looks.to_string(),
+            format!("{restarts} of {}", experiment.restarts),
+            reason.to_owned(),
+            same_pair.anytime_ci95.map_or_else(|| "-".to_owned(), percent_ends),
+        ])
+    };
+    Columns {
+        title: "looks on the way; pairs agree: the 95 % interval that allows for them, in %",
+        heads: vec!["experiment", "looks", "restarts", "end", "pairs agree"],
+        rows: report.experiments.iter().filter_map(row).collect(),
+    }
+}
+
 fn endings(report: &Report) -> Columns {
     let counts = |counts: &std::collections::BTreeMap<String, u64>| {
         let named: Vec<String> =
@@ -318,7 +349,7 @@ fn endings(report: &Report) -> Columns {
         let trials = &experiment.trials;
         vec![
             experiment.name.clone(),
-            format!("{} of {}", trials.done, experiment.restarts),
+            format!("{} of {}", trials.done, planned(experiment)),
             trials.failed.to_string(),
             steps(&experiment.steps),
             counts(&experiment.stop_reasons),

@@ -38,7 +38,7 @@ pub(crate) fn demo_report() -> Report {
             let done = rows.len() as u64;
             ExperimentProgress {
                 trials: TrialCounts { total: done, done, ..TrialCounts::default() },
-                failed: Vec::new(),
+                ..ExperimentProgress::default()
             }
         })
         .collect();
@@ -90,6 +90,7 @@ fn experiment(name: &str, scheme: Scheme, vary: VarySet, starts: Option<u32>, re
         starts,
         orders: None,
         fork: None,
+        stop_when: None,
         vary,
         parameters: Vec::new(),
     }

@@ -1,6 +1,6 @@
 //! `seedsweep check`: validate a spec with its data, and show what it would do.
 
-use seedsweep_common::spec::{self, Experiment, ExperimentSummary, Precision, SweepSpec};
+use seedsweep_common::spec::{self, Experiment, ExperimentSummary, Precision, StopWhen, SweepSpec};
 use seedsweep_common::{duration, plan};
 use seedsweep_shell::error::CliError;
 use seedsweep_shell::exit::{self, Exit};
@@ -166,7 +166,9 @@ fn plan_table(spec: &SweepSpec, rows: &[Row]) -> String {
         }
         cells
     });
-    let lines = [
+    let ends = rows.iter().filter(|row| row.plan.stop_when.is_some());
+    let ends = ends.map(|row| format!("{}: {}", row.plan.name, row.plan.looks()));
+    let mut lines = vec![
         format!("{} {} · seed {}", spec.id().short(), spec.name, spec.seed),
         status::table(&header, lines),
         format!(
@@ -175,6 +177,7 @@ fn plan_table(spec: &SweepSpec, rows: &[Row]) -> String {
             total_updates(rows)
         ),
     ];
+    lines.extend(ends);
     lines.join("\n")
 }
 
@@ -269,9 +272,18 @@ struct ExperimentJson<'a> {
     starts: u32,
     orders: Option<u32>,
     restarts: u32,
+    stop_when: Option<StopWhenJson>,
     unit: &'static str,
     updates_at_most: u64,
     cost: CostJson,
+}
+
+/// `restarts` is then the most.
+#[derive(Serialize)]
+struct StopWhenJson {
+    same_pair_width: Option<f64>,
+    coverage: Option<f64>,
+    max_restarts: u32,
 }
 
 fn plan_json(sweep: &SweepFile, rows: &[Row], here: &Here) -> String {
@@ -287,6 +299,11 @@ fn plan_json(sweep: &SweepFile, rows: &[Row], here: &Here) -> String {
         starts: row.plan.starts,
         orders: row.plan.orders,
         restarts: row.plan.restarts,
+        stop_when: row.plan.stop_when.map(|StopWhen { same_pair_width, coverage }| StopWhenJson {
+            same_pair_width,
+            coverage,
+            max_restarts: row.plan.restarts,
+        }),
         unit: row.plan.unit.name(),
         updates_at_most: row.updates,
         cost: CostJson {

@@ -5,6 +5,7 @@ mod census;
 mod check;
 mod demo;
 pub(crate) mod export;
+mod extend;
 mod init;
 mod list;
 mod measures;
@@ -38,6 +39,7 @@ pub(crate) async fn run(verb: Verb) -> Result<Exit, CliError> {
         Verb::Status(args) => status::run(args).await,
         Verb::Watch(args) => watch::run(args).await,
         Verb::Cancel(args) => cancel::run(args).await,
+        Verb::Extend(args) => extend::run(args).await,
         Verb::Report(args) => report::run(args).await,
         Verb::Outcomes(args) => outcomes::run(args).await,
         Verb::Export(args) => export::run(args).await,

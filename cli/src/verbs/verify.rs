@@ -8,10 +8,12 @@ use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use indicatif::ProgressBar;
+use seedsweep_common::analysis::report::{ExperimentReport, ExtensionReport, Report, StoppingReport};
+use seedsweep_common::analysis::{self, stopping};
+use seedsweep_common::audit;
 use seedsweep_common::id::ExperimentIndex;
 use seedsweep_common::outcome::Outcome;
-use seedsweep_common::progress::{ExperimentProgress, SweepState, TrialCounts};
-use seedsweep_common::{analysis, audit};
+use seedsweep_common::progress::{ExperimentProgress, Extension, Looks, StoppedBy, SweepState, TrialCounts};
 use seedsweep_proto::v1;
 use seedsweep_shell::error::CliError;
 use seedsweep_shell::exit::{self, Exit};
@@ -165,7 +167,8 @@ fn recomputed(stored: &Stored, rows: &[Row], report: &str) -> Check {
             return Check::new(name, "nothing: the sweep is still running".to_owned(), Vec::new());
         }
     };
-    let Some(progress) = progress(stored, rows) else {
+    let told = Report::from_json(report).ok();
+    let Some(mut progress) = progress(stored, rows, told.as_ref()) else {
         let looked_at = "nothing: which trials failed is not told".to_owned();
         return Check::new(name, looked_at, Vec::new());
     };
@@ -176,17 +179,52 @@ fn recomputed(stored: &Stored, rows: &[Row], report: &str) -> Check {
             rows.map(|row| row.outcome.clone()).collect()
         })
         .collect();
+    let mut problems = Vec::new();
+    for (index, progress) in (0..).zip(&mut progress) {
+        problems.extend(look_again(stored, index, progress, &outcomes[index as usize]));
+    }
     let again = analysis::analyse(&stored.spec, stored.spec_id(), state, &progress, &outcomes);
-    let problems = if again.report.to_json() == report {
-        Vec::new()
-    } else {
-        vec!["computed again from the rows it has other bytes".to_owned()]
-    };
+    if again.report.to_json() != report {
+        problems.push("computed again from the rows it has other bytes".to_owned());
+    }
     Check::new(name, format!("{} verdicts, byte for byte", outcomes.len()), problems)
 }
 
+/// Looks at the rows again, where that can be done: what looks found before an extension is not told. Says if it stopped
+/// elsewhere.
+fn look_again(
+    stored: &Stored,
+    index: u32,
+    progress: &mut ExperimentProgress,
+    rows: &[Outcome],
+) -> Option<String> {
+    let told = progress.looks?;
+    if !progress.extensions.is_empty() {
+        return None;
+    }
+    let index = ExperimentIndex(index);
+    let found = stopping::looks(&stored.spec, index, None, progress, rows);
+    let found = if told.stop.is_none() { Looks { stop: None, ..found } } else { found };
+    let problem = "looked at again, its first restarts do not say what is reported of the looks";
+    (found != told).then(|| format!("{}: {problem}", name_of(stored, index)))
+}
+
+/// What `report` tells of the looks at an experiment.
+fn looks(report: &ExperimentReport) -> Option<Looks> {
+    let StoppingReport { looks, restarts, reason } = report.stopping.as_ref()?;
+    let stop = reason.as_deref().and_then(StoppedBy::of_name);
+    Some(Looks { looks: *looks, restarts: *restarts, stop })
+}
+
+/// What `report` tells of the extensions of the experiment called `name`.
+fn extensions(report: &Report, name: &str) -> Vec<Extension> {
+    let all = report.sweep.extensions.iter().flatten();
+    let own = all.filter(|extension| extension.experiment == name);
+    own.map(|&ExtensionReport { from, to, .. }| Extension { from, to }).collect()
+}
+
 /// What the analysis must know beside the rows; `None` where the failed trials are not known.
-fn progress(stored: &Stored, rows: &[Row]) -> Option<Vec<ExperimentProgress>> {
+fn progress(stored: &Stored, rows: &[Row], told: Option<&Report>) -> Option<Vec<ExperimentProgress>> {
     let experiments = (0..).zip(&stored.sweep.experiments).zip(&stored.spec.experiments);
     let progress = experiments.map(|((index, status), experiment)| {
         let trials = trial_counts(&status.trials.unwrap_or_default());
@@ -194,15 +232,18 @@ fn progress(stored: &Stored, rows: &[Row]) -> Option<Vec<ExperimentProgress>> {
             stored.failures.iter().filter(|f| f.experiment == status.name).map(|f| f.restart).collect();
         let failed = if named.len() as u64 == trials.failed {
             named
-        } else if trials.done + trials.failed == trials.total {
+        } else if trials.done + trials.failed + trials.skipped == trials.total {
             // only the first failures are told, but nothing else can be missing
             let done: BTreeSet<u32> =
                 rows.iter().filter(|row| row.experiment.0 == index).map(|row| row.outcome.restart).collect();
-            (0..experiment.restarts).filter(|restart| !done.contains(restart)).collect()
+            let planned = experiment.restarts.saturating_sub(trials.skipped as u32);
+            (0..planned).filter(|restart| !done.contains(restart)).collect()
         } else {
             return None;
         };
-        Some(ExperimentProgress { trials, failed })
+        let reported = told.and_then(|report| report.experiments.get(index as usize));
+        let extensions = told.map(|report| extensions(report, &status.name)).unwrap_or_default();
+        Some(ExperimentProgress { trials, failed, looks: reported.and_then(looks), extensions })
     });
     progress.collect()
 }

@@ -68,6 +68,23 @@ fn find(spec: &SweepSpec, trials: &[Trials], level: Level, finer: Option<&[Basin
     basins
 }
 
+/// The basins of the first `n` finished trials of one experiment by themselves, numbered among them.
+pub(crate) fn of_first(spec: &SweepSpec, trials: &Trials, n: usize, level: Level) -> Vec<Option<u32>> {
+    let finer = match level {
+        Level::Bits | Level::Function => None,
+        Level::Raw => Some(of_first(spec, trials, n, Level::Bits)),
+        Level::Canonical => Some(of_first(spec, trials, n, Level::Raw)),
+    };
+    let mut basins = vec![None; n];
+    let points: Vec<Point> = points_of(0, trials, level).take_while(|point| point.trial < n).collect();
+    let same = |i: usize| finer.as_ref().and_then(|finer| finer[points[i].trial]).ok_or(i);
+    let (labels, _) = cluster(&points, level, spec, &same);
+    for (point, label) in points.iter().zip(labels) {
+        basins[point.trial] = Some(label);
+    }
+    basins
+}
+
 fn points_of<'a>(
     experiment: usize,
     trials: &'a Trials<'a>,

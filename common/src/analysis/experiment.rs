@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use super::bootstrap::Resampling;
 use super::curvature::curvatures;
 use super::levels::level_report;
-use super::report::{ExperimentReport, Learned, Levels, Summary, TrainTest, TrainTestOptional};
+use super::report::{
+    ExperimentReport, Learned, Levels, StoppingReport, Summary, TrainTest, TrainTestOptional,
+};
 use super::summary::{Best, Design, Run, summary};
 use super::trials::Trials;
 use super::verdict::{Evidence, stops_on_one_saddle, verdict};
@@ -13,6 +15,7 @@ use super::words;
 use crate::limits;
 use crate::outcome::{Certificate, Outcome, StopReason};
 use crate::plan::{self, Unit};
+use crate::progress::Looks;
 use crate::spec::{Experiment, Level};
 
 /// The report of the experiment on which `evidence` is.
@@ -31,6 +34,7 @@ pub(crate) fn experiment_report(evidence: &Evidence) -> ExperimentReport {
         held_fixed: words::held_fixed(experiment),
         starts: (!experiment.vary.init).then(|| experiment.starts.unwrap_or(1)),
         restarts: experiment.restarts,
+        stopping: trials.progress.looks.map(stopping),
         polished: trials.polished,
         trials: trials.progress.trials,
         stop_reasons: count(trials, StopReason::ALL, |outcome| Some(outcome.stop_reason), StopReason::name),
@@ -49,6 +53,14 @@ pub(crate) fn experiment_report(evidence: &Evidence) -> ExperimentReport {
         },
         connected: None,
         verdict: verdict(evidence),
+    }
+}
+
+fn stopping(looks: Looks) -> StoppingReport {
+    StoppingReport {
+        looks: looks.looks,
+        restarts: looks.restarts,
+        reason: looks.stop.map(|stop| stop.name().to_owned()),
     }
 }
 

@@ -42,14 +42,14 @@ mod tests;
 use crate::fingerprint::ENGINE_VERSION;
 use crate::id::SweepId;
 use crate::outcome::Outcome;
-use crate::progress::{ExperimentProgress, SweepState};
-use crate::spec::{Level, SweepSpec};
+use crate::progress::{ExperimentProgress, Extension, SweepState};
+use crate::spec::{Experiment, Level, SweepSpec};
 
 use agreement::{Agreement, agreement};
 use basins::Basins;
 use comparison::Side;
 use experiment::experiment_report;
-use report::{REPORT_SCHEMA, SweepReport};
+use report::{ExtensionReport, REPORT_SCHEMA, SweepReport};
 use trials::Trials;
 use verdict::Evidence;
 
@@ -133,7 +133,7 @@ pub fn analyse(
             state,
             trials: progress.iter().map(|progress| progress.trials).sum(),
             audits: None,
-            extensions: None,
+            extensions: extensions(spec, progress),
         },
         experiments,
         comparisons,
@@ -141,6 +141,17 @@ pub fn analyse(
     };
     let rows = outcomes.iter().enumerate().map(|(e, outcomes)| rows(&trials[e], at(e).0, outcomes)).collect();
     Analysis { report, basins: rows }
+}
+
+/// Restarts added after submission; `None` without any.
+fn extensions(spec: &SweepSpec, progress: &[ExperimentProgress]) -> Option<Vec<ExtensionReport>> {
+    let of = |(experiment, progress): (&Experiment, &ExperimentProgress)| {
+        let name = experiment.name.to_string();
+        let report = move |&Extension { from, to }| ExtensionReport { experiment: name.clone(), from, to };
+        progress.extensions.iter().map(report).collect::<Vec<_>>()
+    };
+    let all: Vec<ExtensionReport> = spec.experiments.iter().zip(progress).flat_map(of).collect();
+    (!all.is_empty()).then_some(all)
 }
 
 /// The basins of `outcomes` in the order given.

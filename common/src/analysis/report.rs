@@ -115,8 +115,30 @@ pub struct SweepReport {
     pub trials: TrialCounts,
     /// Later.
     pub audits: Later,
-    /// Later.
-    pub extensions: Later,
+    /// Restarts added after submission, by experiment and in the order asked for; `null` without any.
+    pub extensions: Option<Vec<ExtensionReport>>,
+}
+
+/// Restarts added to an experiment after submission.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtensionReport {
+    /// Name of the experiment.
+    pub experiment: String,
+    /// Restarts before.
+    pub from: u32,
+    /// Restarts after.
+    pub to: u32,
+}
+
+/// What looking at an experiment on the way has found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppingReport {
+    /// How often was looked.
+    pub looks: u32,
+    /// Restarts at the last look; 0 before the first. Where it stopped there, the report is about these.
+    pub restarts: u32,
+    /// `goals` or `max_restarts`; `null` while it goes on.
+    pub reason: Option<String>,
 }
 
 /// One experiment.
@@ -134,8 +156,11 @@ pub struct ExperimentReport {
     pub held_fixed: Vec<String>,
     /// Distinct starts that the restarts share; `null` where every restart has its own.
     pub starts: Option<u32>,
-    /// Trials asked for.
+    /// Trials asked for; with `stop_when` at most.
     pub restarts: u32,
+    /// Whether it stopped early; `null` without `stop_when`.
+    #[serde(default)]
+    pub stopping: Option<StoppingReport>,
     /// Whether end points were polished to certified minima before they were compared.
     pub polished: bool,
     /// Its trials.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::outcome::{Certificate, Outcome, StopReason};
-use crate::plan::{self, Unit};
+use crate::plan;
 use crate::progress::ExperimentProgress;
 use crate::spec::{Experiment, Level, PolishMode};
 
@@ -60,6 +60,12 @@ impl<'a> Trials<'a> {
         self.finished.len() as u64
     }
 
+    /// Trials that were to be made: fewer than asked for where it stopped early.
+    pub(crate) fn planned(&self) -> u32 {
+        let stopped = self.progress.looks.filter(|looks| looks.stop.is_some());
+        stopped.map_or(self.experiment.restarts, |looks| looks.restarts)
+    }
+
     /// The stored outcomes, ascending by restart.
     pub(crate) fn outcomes(&self) -> impl Iterator<Item = &'a Outcome> + Clone + '_ {
         self.finished.iter().filter_map(|trial| trial.outcome)
@@ -93,11 +99,9 @@ impl<'a> Trials<'a> {
         self.outcomes().filter(|outcome| !self.may_enter(outcome, Level::Function))
     }
 
-    /// Whether its restarts are independent draws, which the census needs: no two share a start or an order that the
-    /// experiment names beforehand. Restarts from the only start are: what is said is about that start.
+    /// Whether its restarts are independent draws.
     pub(crate) fn are_independent(&self) -> bool {
-        let orders_shared = plan::order_matters(self.experiment) && self.experiment.orders.is_some();
-        plan::unit(self.experiment) == Unit::Restart && plan::can_vary(self.experiment) && !orders_shared
+        plan::are_independent(self.experiment)
     }
 
     /// The start that `restart` shares with others.

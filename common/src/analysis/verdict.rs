@@ -108,7 +108,7 @@ fn kind(evidence: &Evidence, agreement: &Agreement) -> VerdictKind {
 
 /// How much of the sweep the sentence rests on, where it is not all.
 fn progress(evidence: &Evidence) -> String {
-    let (finished, total) = (evidence.trials.n(), evidence.trials.experiment.restarts);
+    let (finished, total) = (evidence.trials.n(), evidence.trials.planned());
     match evidence.state {
         SweepState::Done => String::new(),
         SweepState::Running => format!("so far ({finished} of {total} trials): "),

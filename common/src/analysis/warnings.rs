@@ -5,7 +5,7 @@ use super::verdict::Evidence;
 use super::words::{counted, percent};
 use crate::outcome::StopReason;
 use crate::plan::{self, Unit};
-use crate::progress::SweepState;
+use crate::progress::{Looks, StoppedBy, SweepState};
 use crate::spec::{Batch, Experiment, Level};
 
 /// At this many times more basins at `raw` than at `function`, symmetric copies are the likely cause.
@@ -17,6 +17,7 @@ pub(crate) fn warnings(evidence: &Evidence) -> Vec<String> {
     let mut warnings = Vec::new();
     idle_streams(experiment, &mut warnings);
     replication(evidence, &mut warnings);
+    looks(evidence, &mut warnings);
     missing(evidence, &mut warnings);
     levels(evidence, &mut warnings);
     warnings
@@ -78,6 +79,29 @@ fn replication(evidence: &Evidence, warnings: &mut Vec<String>) {
     }
 }
 
+/// An end that the restarts themselves chose.
+fn looks(evidence: &Evidence, warnings: &mut Vec<String>) {
+    let Some(Looks { looks, restarts, stop }) = evidence.trials.progress.looks else { return };
+    if looks == 0 {
+        return;
+    }
+    let ended = match stop {
+        Some(StoppedBy::Goals) => ": its goals were reached",
+        Some(StoppedBy::MaxRestarts) => ": its goals were not reached",
+        None => "",
+    };
+    warnings.push(format!(
+        "looked {} on the way, the last time after {}{ended}; the interval to read is `anytime_ci95`, the others and \
+         the coverage do not allow for looking",
+        times(looks),
+        counted(u64::from(restarts), "restart")
+    ));
+}
+
+fn times(n: u32) -> String {
+    if n == 1 { "once".to_owned() } else { format!("{n} times") }
+}
+
 /// How many different trials a crossed design has; `None` where every restart is its own.
 fn distinct_trials(experiment: &Experiment) -> Option<u64> {
     let unbounded =
@@ -94,7 +118,7 @@ fn distinct_trials(experiment: &Experiment) -> Option<u64> {
 fn missing(evidence: &Evidence, warnings: &mut Vec<String>) {
     let trials = evidence.trials;
     let n = trials.n();
-    let total = u64::from(trials.experiment.restarts);
+    let total = u64::from(trials.planned());
     if evidence.state == SweepState::Running && n < total {
         warnings.push(format!("partial: {n} of {total} trials finished, and fast ones finish first"));
     }

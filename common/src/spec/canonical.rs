@@ -92,7 +92,12 @@ pub(super) fn text(spec: &SweepSpec) -> String {
 
 /// The tables of `experiment` with all defaults.
 pub(super) fn experiment_table(experiment: &Experiment) -> ExperimentTable {
-    let mut own = vec![("init", init(&experiment.init)), ("restarts", integer(experiment.restarts))];
+    let restarts = match &experiment.stop_when {
+        // came later: the most restarts are a part of it
+        Some(rule) => ("stop_when", stop_when(rule, experiment.restarts)),
+        None => ("restarts", integer(experiment.restarts)),
+    };
+    let mut own = vec![("init", init(&experiment.init)), restarts];
     own.extend(experiment.starts.map(|starts| ("starts", integer(starts))));
     own.extend(experiment.orders.map(|orders| ("orders", integer(orders))));
     own.extend(experiment.fork.map(|updates| ("fork", long(updates))));
@@ -322,6 +327,12 @@ fn schedule(schedule: &Schedule) -> Value {
     };
     entries.push(("warmup", long(schedule.warmup)));
     table(entries)
+}
+
+fn stop_when(rule: &StopWhen, max_restarts: u32) -> Value {
+    let goals = [("same_pair_width", rule.same_pair_width), ("coverage", rule.coverage)];
+    let goals = goals.into_iter().filter_map(|(key, goal)| Some((key, Value::Float(goal?))));
+    table(goals.chain([("max_restarts", integer(max_restarts))]).collect())
 }
 
 fn stop(stop: &Stop) -> Value {

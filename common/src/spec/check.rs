@@ -8,6 +8,7 @@ use super::model::*;
 use super::walk::Cell;
 use crate::init::{Bias, Scheme};
 use crate::measure::{self, TooMuch};
+use crate::plan::Unit;
 use crate::{limits, plan};
 
 /// Looks at one experiment.
@@ -26,6 +27,7 @@ pub(super) fn experiment(experiment: &Experiment, cell: &Cell, out: &mut Diagnos
     minima(experiment, cell, out);
     measure(experiment, cell, out);
     replication(experiment, cell, out);
+    stopping(experiment, cell, out);
     variation(experiment, cell, out);
     suspicious(experiment, cell, out);
 }
@@ -59,7 +61,7 @@ fn shape(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
     let at = cell.place("network.layers");
     let loss = experiment.train.loss;
     let Some(classes) = shape.classes else {
-        if loss != Loss::Mse {
+        if !matches!(loss, Loss::Mse | Loss::Population) {
             let title = format!("`{}` has numbers to predict, and no classes", shape.name);
             out.error(cell.place("train.loss"), title, "use `mse`");
         } else if outputs != 1 {
@@ -183,10 +185,6 @@ fn stream(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
     let Experiment { data, train, .. } = experiment;
     if !matches!(data.source, DataSource::TeacherStream { .. }) {
         return;
-    }
-    if matches!(experiment.network, Network::ReluSum(_)) {
-        let label = "not yet: use layers, or `teacher_population`";
-        out.error(cell.place("network.kind"), "`teacher_stream` cannot train a sum of relus", label);
     }
     if train.batch == Batch::Full {
         let label = "give the rows of an update, for instance `batch = 64`";
@@ -337,15 +335,35 @@ fn replication(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) 
     }
 }
 
+/// What cannot be ended early: looks count restarts, so these must be independent.
+fn stopping(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
+    if experiment.stop_when.is_none() || plan::are_independent(experiment) {
+        return;
+    }
+    let title = "`stop_when` needs independent restarts";
+    let label = match plan::unit(experiment) {
+        Unit::Start => "these share starts: give `restarts`, or take `starts` out",
+        Unit::Restart if experiment.orders.is_some() => {
+            "these share orders: give `restarts`, or take `orders` out"
+        }
+        Unit::Restart => "nothing that varies changes anything here: give `restarts`",
+    };
+    out.error(cell.place("stop_when"), title, label);
+}
+
 /// Restarts against the cells of a crossed design.
 fn crossed(restarts: u32, starts: u32, orders: u32, cell: &Cell, out: &mut Diagnostics<'_>) {
     let cells = u64::from(starts) * u64::from(orders);
     let label = format!("{starts} starts × {orders} orders are {cells} different trials");
     if u64::from(restarts) > cells {
         let title = "some restarts would repeat others bit for bit and count as agreement";
-        out.error(cell.place("restarts"), title, label);
+        out.error(cell.place_of_any(&["restarts", "stop_when.max_restarts"]), title, label);
     } else if u64::from(restarts) < cells {
-        out.warn(cell.place("restarts"), "not every start meets every order", label);
+        out.warn(
+            cell.place_of_any(&["restarts", "stop_when.max_restarts"]),
+            "not every start meets every order",
+            label,
+        );
     }
 }
 
@@ -409,7 +427,11 @@ fn suspicious(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
     }
     if experiment.restarts < 5 {
         let label = "below 5 restarts the report has no interval";
-        out.warn(cell.place("restarts"), format!("{} restarts are few", experiment.restarts), label);
+        out.warn(
+            cell.place_of_any(&["restarts", "stop_when.max_restarts"]),
+            format!("{} restarts are few", experiment.restarts),
+            label,
+        );
     }
     if experiment.train.lr >= 10.0 {
         let label = format!("this is {:?}: training will probably diverge", experiment.train.lr);

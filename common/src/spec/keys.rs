@@ -22,10 +22,11 @@ pub(super) const TOP: Keys = Keys {
         "train",
         "minima",
         "measure",
+        "stop_when",
         "grid",
         "experiment",
     ],
-    later: &["stop_when", "audit", "trainer", "barriers"],
+    later: &["audit", "trainer", "barriers"],
 };
 
 /// Keys of `[network]`.
@@ -148,6 +149,7 @@ pub(super) const EXPERIMENT: Keys = Keys {
         "name",
         "init",
         "restarts",
+        "stop_when",
         "starts",
         "orders",
         "fork",
@@ -159,8 +161,12 @@ pub(super) const EXPERIMENT: Keys = Keys {
         "minima",
         "measure",
     ],
-    later: &["stop_when", "audit", "trainer"],
+    later: &["audit", "trainer"],
 };
+
+/// Keys of `stop_when`.
+pub(super) const STOP_WHEN: Keys =
+    Keys { known: &["same_pair_width", "coverage", "max_restarts"], later: &[] };
 
 /// Keys of `init = { … }`.
 pub(super) const INIT: Keys = Keys {
@@ -221,7 +227,7 @@ pub(super) fn rivals(section: &str, key: &str) -> &'static [&'static str] {
 
 /// The table in which `key` is legal, if it was written in the wrong one.
 pub(super) fn home(key: &str) -> Option<&'static str> {
-    let homes: [(&Keys, &str); 10] = [
+    let homes: [(&Keys, &str); 11] = [
         (&TOP, "the top of the file"),
         (&NETWORK, "`[network]`"),
         (&TRAIN, "`[train]`"),
@@ -230,6 +236,7 @@ pub(super) fn home(key: &str) -> Option<&'static str> {
         (&EXPERIMENT, "an `[[experiment]]`"),
         (&DATA, "`[data]`"),
         (&STOP, "`stop = { … }`"),
+        (&STOP_WHEN, "`stop_when = { … }`"),
         (&SCHEDULE, "`schedule = { … }`"),
         (&INIT, "`init = { … }`"),
     ];

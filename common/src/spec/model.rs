@@ -45,8 +45,10 @@ pub struct Experiment {
     pub measure: Measure,
     /// Where training starts.
     pub init: Init,
-    /// How many trials, at least 1.
+    /// How many trials, at least 1; with `stop_when` at most.
     pub restarts: u32,
+    /// What ends it before all of them are made; `None` where all are.
+    pub stop_when: Option<StopWhen>,
     /// How many distinct starts the restarts share; `None` where not given (then 1 if `init` does not vary).
     pub starts: Option<u32>,
     /// How many distinct data orders are crossed with the starts; `None` where not given.
@@ -58,6 +60,16 @@ pub struct Experiment {
     /// Overridden and grid keys with their values, as dotted paths in the order written: what the report
     /// calls `parameters` and the export gives a column each.
     pub parameters: Vec<Parameter>,
+}
+
+/// What must be known of an experiment to end it early. Each goal that is given must be reached, and at least one is
+/// given (`docs/statistics.md`).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct StopWhen {
+    /// Largest width of the agreement's confidence sequence (`anytime_ci95`), in (0, 1).
+    pub same_pair_width: Option<f64>,
+    /// Smallest coverage (Chao & Jost), at two looks in a row, in (0, 1).
+    pub coverage: Option<f64>,
 }
 
 /// A key that this experiment sets differently from the sweep's tables, with its value as TOML.
@@ -352,7 +364,8 @@ pub enum DataSource {
         teacher_units: u32,
     },
     /// Fresh rows of `TeacherStudent` without noise for every update, from the `order` stream; as many as `samples` of
-    /// them, from the `data` stream, stand for the training rows wherever those are looked at.
+    /// them, from the `data` stream, stand for the training rows wherever those are looked at, unless the loss is that
+    /// of the population.
     TeacherStream {
         /// Rows that losses are taken on.
         samples: u32,
@@ -463,7 +476,8 @@ pub enum Loss {
     CrossEntropy,
     /// Logistic loss of one output, targets 0 and 1.
     Logistic,
-    /// Half the expected squared difference from the teacher of `teacher_population` (Safran & Shamir 2018).
+    /// Half the expected squared difference from the teacher of `teacher_population` (Safran & Shamir 2018). With
+    /// `teacher_stream` updates follow half the mean squared difference over fresh rows; all else is the expectation.
     Population,
 }
 

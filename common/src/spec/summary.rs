@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::model::*;
+use crate::analysis::stopping::next_look;
 use crate::plan::{self, Unit};
 
 /// The plan of a sweep.
@@ -24,8 +25,10 @@ pub struct ExperimentSummary {
     pub name: String,
     /// The init scheme's name.
     pub init: &'static str,
-    /// Trials.
+    /// Trials; with `stop_when` at most.
     pub restarts: u32,
+    /// What ends it earlier.
+    pub stop_when: Option<StopWhen>,
     /// Distinct starts among them.
     pub starts: u32,
     /// Distinct data orders; `None` if each restart of a start has its own, 1 if there is nothing to shuffle.
@@ -69,6 +72,7 @@ fn experiment(experiment: &Experiment) -> ExperimentSummary {
         name: experiment.name.to_string(),
         init: experiment.init.scheme.name(),
         restarts: experiment.restarts,
+        stop_when: experiment.stop_when,
         starts,
         orders,
         vary: experiment.vary.names(),
@@ -93,6 +97,18 @@ impl fmt::Display for Summary {
     }
 }
 
+impl ExperimentSummary {
+    /// How many restarts there are, and when an end is looked for: `up to 2000, looked at after 32, 64, 128, …`.
+    pub fn looks(&self) -> String {
+        const SHOWN: usize = 3;
+        let next = |last: &u32| next_look(*last, self.restarts);
+        let all: Vec<u32> = std::iter::successors(next_look(0, self.restarts), next).collect();
+        let shown: Vec<String> = all.iter().take(SHOWN).map(u32::to_string).collect();
+        let more = if all.len() > SHOWN { ", …" } else { "" };
+        format!("up to {}, looked at after {}{more}", self.restarts, shown.join(", "))
+    }
+}
+
 impl fmt::Display for ExperimentSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let orders = match self.orders {
@@ -110,6 +126,9 @@ impl fmt::Display for ExperimentSummary {
         writeln!(f, "  {}", self.name)?;
         writeln!(f, "    start      {}", self.init)?;
         writeln!(f, "    restarts   {} ({}, {orders})", self.restarts, count(self.starts.into(), "start"))?;
+        if self.stop_when.is_some() {
+            writeln!(f, "    stops      {}", self.looks())?;
+        }
         writeln!(f, "    varies     {vary}")?;
         writeln!(f, "    replicated {}", self.unit.name())?;
         writeln!(f, "    network    {}", count(self.parameters, "parameter"))?;

@@ -3,6 +3,7 @@
 use seedsweep_common::id::{ExperimentIndex, Name, SweepId, Token, WorkerId};
 use seedsweep_common::limits;
 use seedsweep_common::outcome::{Failure, Outcome, Provenance};
+use seedsweep_common::progress::{Looks, PlanChange};
 use seedsweep_common::range::RestartRange;
 
 /// The unit leased: one experiment, a contiguous range of restarts.
@@ -109,6 +110,28 @@ pub enum Event {
         id: SweepId,
         /// Restarts of each experiment.
         restarts: Vec<u32>,
+        /// Experiments with `stop_when`.
+        watched: Vec<ExperimentIndex>,
+    },
+    /// A user asked for more restarts.
+    Extended {
+        /// The sweep.
+        id: SweepId,
+        /// Its experiments that should have more.
+        experiments: Vec<ExperimentIndex>,
+        /// Restarts of each in all.
+        restarts: u32,
+    },
+    /// A look asked for by [`Effect::Look`] was computed.
+    Looked {
+        /// The sweep.
+        id: SweepId,
+        /// Its experiment.
+        experiment: ExperimentIndex,
+        /// Its restarts when the look was asked for.
+        restarts: u32,
+        /// What was found.
+        found: Looks,
     },
     /// A user cancelled a sweep.
     Cancelled {
@@ -168,6 +191,26 @@ pub enum Effect {
     Cancel {
         /// Its id.
         id: SweepId,
+    },
+    /// Store that an experiment makes more or fewer restarts.
+    Change {
+        /// The sweep.
+        sweep: SweepId,
+        /// Its experiment.
+        experiment: ExperimentIndex,
+        /// What changed.
+        change: PlanChange,
+    },
+    /// Look at the first restarts of an experiment once they are durable, and say by [`Event::Looked`] what was found.
+    Look {
+        /// The sweep.
+        sweep: SweepId,
+        /// Its experiment.
+        experiment: ExperimentIndex,
+        /// Its restarts.
+        restarts: u32,
+        /// The last stop that was taken back.
+        earlier: Option<Looks>,
     },
     /// Store the first outcomes of these trials.
     Store {
@@ -240,6 +283,12 @@ pub enum Refusal {
         /// Restarts of the experiment.
         restarts: u32,
     },
+    /// A cancelled sweep takes no more restarts.
+    #[error("sweep {0} was cancelled: submit it under another name or seed for more restarts")]
+    Cancelled(SweepId),
+    /// Too many extensions.
+    #[error("a sweep may be extended at most {} times, each experiment counted", limits::EXTENSIONS)]
+    TooManyExtensions,
     /// Too many running sweeps.
     #[error("{} sweeps are running: wait for one to end, or cancel one", limits::OPEN_SWEEPS)]
     TooManySweeps,

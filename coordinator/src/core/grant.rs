@@ -27,17 +27,22 @@ impl Core {
         }
     }
 
-    /// The restarts that `worker` should train next: oldest sweep, first experiment, first restarts.
+    /// The restarts that `worker` should train next: oldest sweep, first experiment, first restarts. What lies beyond
+    /// the next look at its experiment may be in vain: it is for workers that would idle.
     fn cut(&self, worker: WorkerId) -> Option<(usize, ExperimentIndex, RestartRange)> {
         let (workers, slots) = self.workers.live();
         let avoid = (workers > 1).then_some(worker);
-        self.pending.keys().find_map(|&(number, index)| {
-            let index = ExperimentIndex(index);
-            let experiment = self.sweeps[number].experiment(index);
-            let own = self.workers.get(worker)?.speeds.get(&(number, index)).copied();
-            let most = self.settings.sizing.restarts(own, experiment.speed, self.pending_total, slots);
-            Some((number, index, experiment.cut(most, avoid)?))
-        })
+        let find = |most_wanted: bool| {
+            self.pending.keys().find_map(|&(number, index)| {
+                let index = ExperimentIndex(index);
+                let experiment = self.sweeps[number].experiment(index);
+                let own = self.workers.get(worker)?.speeds.get(&(number, index)).copied();
+                let most = self.settings.sizing.restarts(own, experiment.speed, self.pending_total, slots);
+                let below = experiment.wanted_below().filter(|_| most_wanted).unwrap_or(u32::MAX);
+                Some((number, index, experiment.cut(most, avoid, below)?))
+            })
+        };
+        find(true).or_else(|| find(false))
     }
 
     /// Moves `range` from pending to a new lease.
@@ -71,10 +76,10 @@ impl Core {
 }
 
 impl Experiment {
-    /// The first at most `most` pending restarts that share one history, passing over what broke on `avoid`: a
-    /// broken trial is tried elsewhere as long as there is an elsewhere.
-    fn cut(&self, most: u32, avoid: Option<WorkerId>) -> Option<RestartRange> {
-        for range in self.trials.set(TrialState::Pending).iter() {
+    /// The first at most `most` pending restarts under `below` that share one history, passing over what broke on
+    /// `avoid`: a broken trial is tried elsewhere as long as there is an elsewhere.
+    fn cut(&self, most: u32, avoid: Option<WorkerId>, below: u32) -> Option<RestartRange> {
+        for range in self.trials.set(TrialState::Pending).within(RestartRange::new(0, below)?) {
             let mut rest = Some(range);
             while let Some(left) = rest {
                 let (piece, history) = self.histories.piece(left);

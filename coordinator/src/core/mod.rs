@@ -5,13 +5,19 @@
 //!
 //! What becomes of a trial:
 //!
-//! | state / event | lease granted | renewed | outcome reported | lease ended | cancel |
-//! |---|---|---|---|---|---|
-//! | pending | leased | revoked | done | - | cancelled |
-//! | leased | never | new deadline | done | pending, or failed (`expiry`, `report`) | cancelled |
-//! | done | never | revoked | compared | - | done |
-//! | failed | never | revoked | done | - | cancelled |
-//! | cancelled | never | revoked | done; the sweep stays cancelled | - | - |
+//! | state / event | lease granted | renewed | outcome reported | lease ended | cancel | stop before it | extension |
+//! |---|---|---|---|---|---|---|---|
+//! | pending | leased | revoked | done | - | cancelled | skipped | pending |
+//! | leased | never | new deadline | done | pending, or failed (`expiry`, `report`) | cancelled | skipped | leased |
+//! | done | never | revoked | compared | - | done | spare | done |
+//! | failed | never | revoked | done | - | cancelled | spare, failed | failed |
+//! | cancelled | never | revoked | done; the sweep stays cancelled | - | - | - | refused |
+//! | skipped | never | revoked | spare | - | skipped | - | pending |
+//! | spare | never | revoked | compared | - | spare | - | done |
+//! | spare, failed | never | revoked | spare | - | spare, failed | - | failed |
+//!
+//! An experiment that stops at n restarts (`stopping`) is about restarts 0 to n − 1, whoever was quick: what ended
+//! beyond them is set aside, *spare*, and counted as skipped with the rest. An extension (`extend`) takes a stop back.
 //!
 //! A late outcome of a cancelled trial makes it done, so that a restart, which sees the stored row, comes to the
 //! same state.
@@ -21,6 +27,7 @@
 
 mod event;
 mod expiry;
+mod extend;
 mod grant;
 mod history;
 mod lease;
@@ -28,6 +35,7 @@ mod membership;
 mod renew;
 mod report;
 mod sizing;
+mod stopping;
 mod sweep;
 mod trials;
 mod workers;
@@ -46,7 +54,8 @@ use seedsweep_common::range::RestartRange;
 
 pub use event::{Broken, Effect, Effort, Event, Guess, Kind, Newcomer, Refusal, Report, Task};
 pub use sizing::Sizing;
-pub use sweep::{Restored, SweepView};
+pub use stopping::Watch;
+pub use sweep::{PlanView, Restored, SweepView};
 
 use lease::Leases;
 use sweep::Sweep;
@@ -91,6 +100,8 @@ pub struct Core {
     pending_total: u64,
     running: usize,
     touched: BTreeSet<usize>,
+    /// Experiments whose first restarts may have come far enough for a look.
+    unlooked: BTreeSet<(usize, ExperimentIndex)>,
 }
 
 impl Core {
@@ -108,6 +119,7 @@ impl Core {
             pending_total: 0,
             running: 0,
             touched: BTreeSet::new(),
+            unlooked: BTreeSet::new(),
         }
     }
 
@@ -131,7 +143,13 @@ impl Core {
         self.expire(now, &mut effects);
         match event {
             Event::Tick => {}
-            Event::Submitted { id, restarts } => self.submit(id, restarts, &mut effects),
+            Event::Submitted { id, restarts, watched } => self.submit(id, restarts, watched, &mut effects),
+            Event::Extended { id, experiments, restarts } => {
+                self.extend(id, &experiments, restarts, &mut effects);
+            }
+            Event::Looked { id, experiment, restarts, found } => {
+                self.looked(id, experiment, restarts, found, &mut effects);
+            }
             Event::Cancelled { id } => self.cancel(id, &mut effects),
             Event::Compared { id, duplicates, divergences } => self.compared(id, duplicates, divergences),
             Event::Registered(newcomer) => self.register(now, newcomer, &mut effects),
@@ -141,6 +159,7 @@ impl Core {
             Event::Reported(report) => self.report(now, report, &mut effects),
             Event::Left { worker } => self.leave(worker, &mut effects),
         }
+        self.ask_for_looks(&mut effects);
         effects
     }
 
@@ -184,7 +203,13 @@ impl Core {
         std::mem::take(&mut self.touched).into_iter().map(|number| self.sweeps[number].id).collect()
     }
 
-    fn submit(&mut self, id: SweepId, restarts: Vec<u32>, effects: &mut Vec<Effect>) {
+    fn submit(
+        &mut self,
+        id: SweepId,
+        restarts: Vec<u32>,
+        watched: Vec<ExperimentIndex>,
+        effects: &mut Vec<Effect>,
+    ) {
         if self.by_id.contains_key(&id) {
             return;
         }
@@ -193,7 +218,7 @@ impl Core {
             return;
         }
         effects.push(Effect::Create { id });
-        self.restore(Restored::new(id, restarts));
+        self.restore(Restored { watched, ..Restored::new(id, restarts) });
     }
 
     fn cancel(&mut self, id: SweepId, effects: &mut Vec<Effect>) {
@@ -232,8 +257,7 @@ impl Core {
     /// all its trials have ended.
     fn settle(&mut self, number: usize, index: ExperimentIndex, effects: &mut Vec<Effect>) {
         self.refresh_experiment(number, index);
-        let counts = self.sweeps[number].counts();
-        if self.sweeps[number].state == SweepState::Running && counts.pending + counts.leased == 0 {
+        if self.sweeps[number].state == SweepState::Running && self.sweeps[number].is_complete() {
             self.end_sweep(number, SweepState::Done, effects);
         }
     }
@@ -262,6 +286,9 @@ impl Core {
         let key = (number, index.0);
         let before = if pending > 0 { self.pending.insert(key, pending) } else { self.pending.remove(&key) };
         self.pending_total = self.pending_total + pending - before.unwrap_or(0);
+        if sweep.experiment(index).is_look_due() {
+            self.unlooked.insert((number, index));
+        }
         self.touched.insert(number);
     }
 

@@ -114,11 +114,13 @@ impl Core {
         for outcome in outcomes {
             let one = RestartRange::one(outcome.restart);
             match experiment.trials.state(outcome.restart) {
-                Some(TrialState::Done) => repeated.push(outcome),
+                Some(state) if state.has_outcome() => repeated.push(outcome),
                 Some(state) => {
-                    experiment.trials.shift(one, state, TrialState::Done);
+                    experiment.trials.shift(one, state, state.with_outcome());
                     experiment.histories.forget(one);
-                    experiment.trials.add_diverged(u64::from(outcome.stop_reason == StopReason::Diverged));
+                    if outcome.stop_reason == StopReason::Diverged {
+                        experiment.trials.add_diverged(one);
+                    }
                     first.push(outcome);
                 }
                 // the range was checked, and each row to be in it (`service::workers`)

@@ -7,15 +7,16 @@ use std::collections::BTreeMap;
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
+use seedsweep_common::analysis::stopping::next_look;
 use seedsweep_common::digest::Digest;
 use seedsweep_common::id::{ExperimentIndex, SweepId, Token, WorkerId};
 use seedsweep_common::outcome::Outcome;
-use seedsweep_common::progress::SweepState;
+use seedsweep_common::progress::{Looks, PlanChange, StoppedBy, SweepState};
 use seedsweep_common::range::IntervalSet;
 
 use super::tests::{newcomer, outcome};
 use super::{
-    Broken, Core, Effect, Effort, Event, Guess, Report, Restored, Settings, Sizing, Task, Timestamp,
+    Broken, Core, Effect, Effort, Event, Guess, PlanView, Report, Restored, Settings, Sizing, Task, Timestamp,
 };
 
 const LEASE_MS: u64 = 1_000;
@@ -31,6 +32,7 @@ struct Process {
 #[derive(Default)]
 struct Disk {
     sweeps: Vec<(SweepId, Vec<u32>)>,
+    plan: Vec<(SweepId, ExperimentIndex, PlanChange)>,
     cancelled: Vec<SweepId>,
     outcomes: BTreeMap<(SweepId, u32, u32), Outcome>,
     failed: Vec<(SweepId, ExperimentIndex, u32)>,
@@ -45,9 +47,24 @@ struct World {
     processes: Vec<Process>,
     /// Reports on their way: sent again and again until they arrive.
     wire: Vec<Report>,
+    /// Looks under way: lost with the coordinator.
+    looks: Vec<(SweepId, ExperimentIndex, u32, Option<Looks>)>,
     faults: bool,
     duplicates: u64,
     last_token: Option<Token>,
+}
+
+/// Every second experiment has `stop_when`.
+fn watched(id: SweepId, experiments: usize) -> Vec<ExperimentIndex> {
+    (0..experiments as u32)
+        .filter(|index| (u32::from(id.0.0[0]) + index).is_multiple_of(2))
+        .map(ExperimentIndex)
+        .collect()
+}
+
+/// Whether a look at the first `n` restarts finds that no more are needed.
+fn is_enough(id: SweepId, experiment: ExperimentIndex, n: u32) -> bool {
+    (u32::from(id.0.0[1]) + experiment.0 + n / 32).is_multiple_of(3)
 }
 
 fn settings(boot: u32, fixed: Option<u32>) -> Settings {
@@ -66,6 +83,7 @@ impl World {
             disk: Disk::default(),
             processes: Vec::new(),
             wire: Vec::new(),
+            looks: Vec::new(),
             faults: true,
             duplicates: 0,
             last_token: None,
@@ -89,6 +107,12 @@ impl World {
                     self.disk.sweeps.push((id, restarts));
                 }
                 Effect::Cancel { id } => self.disk.cancelled.push(id),
+                Effect::Change { sweep, experiment, change } => {
+                    self.disk.plan.push((sweep, experiment, change));
+                }
+                Effect::Look { sweep, experiment, restarts, earlier } => {
+                    self.looks.push((sweep, experiment, restarts, earlier));
+                }
                 Effect::Store { sweep, experiment, outcomes, .. } => {
                     for outcome in outcomes {
                         let key = (sweep, experiment.0, outcome.restart);
@@ -133,6 +157,7 @@ impl World {
     fn reboot(&mut self) {
         self.boot += 1;
         let before = std::mem::replace(&mut self.core, Core::new(settings(self.boot, None)));
+        self.looks.clear();
         for (id, restarts) in &self.disk.sweeps {
             let done = |experiment: u32| -> IntervalSet {
                 let keys = self.disk.outcomes.range((*id, experiment, 0)..=(*id, experiment, u32::MAX));
@@ -144,12 +169,22 @@ impl World {
                     .map(|&(_, experiment, restart)| (experiment, restart))
                     .collect(),
                 cancelled: self.disk.cancelled.contains(id),
+                watched: watched(*id, restarts.len()),
+                plan: (self.disk.plan.iter().filter(|(sweep, ..)| sweep == id))
+                    .map(|&(_, experiment, change)| (experiment, change))
+                    .collect(),
                 ..Restored::new(*id, restarts.clone())
             });
             let (old, new) = (before.view(*id).unwrap(), self.core.view(*id).unwrap());
             assert_eq!(old.state, new.state);
+            for (old, new) in old.plans.iter().zip(&new.plans) {
+                assert_eq!(old.extensions, new.extensions);
+                let decided = |plan: &PlanView| plan.watch.map(|watch| (watch.earlier, watch.stop()));
+                assert_eq!(decided(old), decided(new));
+            }
             for (old, new) in old.experiments.iter().zip(&new.experiments) {
                 assert_eq!((old.done, old.failed, old.cancelled), (new.done, new.failed, new.cancelled));
+                assert_eq!((old.total, old.skipped), (new.total, new.skipped));
                 assert_eq!(old.pending + old.leased, new.pending, "leases turn pending");
             }
         }
@@ -268,6 +303,53 @@ impl World {
         }
     }
 
+    /// Answers a look, sometimes late. What it finds depends on the restarts looked at alone.
+    fn look(&mut self) {
+        if self.looks.is_empty() || self.chance(0.3) {
+            return;
+        }
+        let at = self.rng.random_range(0..self.looks.len());
+        let (id, experiment, restarts, earlier) = self.looks.swap_remove(at);
+        let view = self.core.view(id).unwrap();
+        let stored = |restart: u32| self.disk.outcomes.contains_key(&(id, experiment.0, restart));
+        let lost = |restart: u32| self.disk.failed.contains(&(id, experiment, restart));
+        let made = (0..restarts).take_while(|&restart| stored(restart) || lost(restart)).count() as u32;
+        let before = view.plans[experiment.0 as usize].watch.unwrap();
+        let mut found = earlier.unwrap_or_default();
+        while let Some(n) = next_look(found.restarts, restarts).filter(|n| *n <= made && found.stop.is_none())
+        {
+            let reached = is_enough(id, experiment, n);
+            let at_the_end = (n == restarts).then_some(StoppedBy::MaxRestarts);
+            let stop = if reached { Some(StoppedBy::Goals) } else { at_the_end };
+            found = Looks { looks: found.looks + 1, restarts: n, stop };
+        }
+        assert!(found.restarts > before.found.restarts || before.stop().is_some(), "a look was due");
+        self.event(Event::Looked { id, experiment, restarts, found });
+    }
+
+    fn extend(&mut self) {
+        if self.disk.sweeps.is_empty() {
+            return;
+        }
+        let (id, restarts) = self.disk.sweeps[self.rng.random_range(0..self.disk.sweeps.len())].clone();
+        let experiments: Vec<ExperimentIndex> =
+            (0..restarts.len() as u32).filter(|_| self.rng.random_bool(0.7)).map(ExperimentIndex).collect();
+        let most = self.rng.random_range(1..200);
+        let before = self.core.view(id).unwrap();
+        let answers = self.event(Event::Extended { id, experiments: experiments.clone(), restarts: most });
+        let after = self.core.view(id).unwrap();
+        if before.state == SweepState::Cancelled {
+            assert!(matches!(answers[..], [Effect::Refused(_)]), "{answers:?}");
+            assert_eq!(before.experiments, after.experiments);
+        }
+        for (old, new) in before.experiments.iter().zip(&after.experiments) {
+            assert!(new.total >= old.total && new.done >= old.done && new.skipped <= old.skipped);
+        }
+        // asking twice changes nothing
+        self.event(Event::Extended { id, experiments, restarts: most });
+        assert_eq!(self.core.view(id).unwrap(), after);
+    }
+
     fn step(&mut self) {
         self.now += self.rng.random_range(0..120);
         if self.processes.len() < 2 || (self.processes.len() < 6 && self.chance(0.05)) {
@@ -291,8 +373,14 @@ impl World {
         }
         if self.disk.sweeps.len() < 4 && self.chance(0.1) {
             let id = SweepId(Digest::of(&[self.disk.sweeps.len() as u8]));
-            let restarts = (0..self.rng.random_range(1..4)).map(|_| self.rng.random_range(1..60)).collect();
-            self.event(Event::Submitted { id, restarts });
+            let restarts: Vec<u32> =
+                (0..self.rng.random_range(1..4)).map(|_| self.rng.random_range(1..90)).collect();
+            let watched = watched(id, restarts.len());
+            self.event(Event::Submitted { id, restarts, watched });
+        }
+        self.look();
+        if self.chance(0.02) {
+            self.extend();
         }
         if self.chance(0.003) && !self.disk.sweeps.is_empty() {
             let id = self.disk.sweeps[self.rng.random_range(0..self.disk.sweeps.len())].0;
@@ -317,7 +405,7 @@ impl World {
 
 #[test]
 fn every_trial_ends_exactly_once_whatever_happens() {
-    let mut duplicates = 0;
+    let (mut duplicates, mut stops, mut extensions) = (0, 0, 0);
     for seed in 0..400 {
         println!("seed {seed}");
         let world = World::new(seed).run();
@@ -325,17 +413,29 @@ fn every_trial_ends_exactly_once_whatever_happens() {
             let view = world.core.view(*id).unwrap();
             let counts = view.counts();
             assert_ne!(view.state, SweepState::Running);
-            assert_eq!(counts.done + counts.failed + counts.cancelled, counts.total, "seed {seed}");
+            let ended = counts.done + counts.failed + counts.cancelled + counts.skipped;
+            assert_eq!(ended, counts.total, "seed {seed}");
             if view.state == SweepState::Done {
                 assert_eq!(counts.cancelled, 0, "seed {seed}");
             }
-            let stored = |x: u32| world.disk.outcomes.range((*id, x, 0)..=(*id, x, u32::MAX)).count() as u64;
-            let done = (0..restarts.len() as u32).map(stored).collect::<Vec<_>>();
-            assert_eq!(view.experiments.iter().map(|c| c.done).collect::<Vec<_>>(), done, "seed {seed}");
+            for (x, (counts, plan)) in (0..).zip(view.experiments.iter().zip(&view.plans)) {
+                let stop = plan.watch.and_then(|watch| watch.stop());
+                let end = stop.map_or(u32::MAX, |stop| stop.restarts);
+                let stored = world.disk.outcomes.range((*id, x, 0)..(*id, x, end)).count() as u64;
+                assert_eq!(counts.done, stored, "seed {seed}");
+                let skipped = stop.map_or(0, |stop| counts.total - u64::from(stop.restarts));
+                assert_eq!(counts.skipped, skipped, "skipped is only by a decision: seed {seed}");
+                let extended: u32 =
+                    plan.extensions.iter().map(|extension| extension.to - extension.from).sum();
+                assert_eq!(counts.total, u64::from(restarts[x as usize] + extended), "seed {seed}");
+                stops += u64::from(skipped > 0);
+                extensions += plan.extensions.len();
+            }
         }
         duplicates += world.duplicates;
     }
     assert!(duplicates > 1_000, "the scripts must repeat reports: {duplicates}");
+    assert!(stops > 50 && extensions > 200, "and stop and extend: {stops}, {extensions}");
 }
 
 #[test]

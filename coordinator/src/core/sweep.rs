@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use seedsweep_common::id::{ExperimentIndex, SweepId, Token};
-use seedsweep_common::progress::{ExperimentProgress, SweepState, TrialCounts};
+use seedsweep_common::progress::{ExperimentProgress, Extension, PlanChange, SweepState, TrialCounts};
 use seedsweep_common::range::{IntervalSet, RestartRange};
 
 use super::event::Effort;
 use super::history::Histories;
 use super::sizing::Speed;
+use super::stopping::Watch;
 use super::trials::{TrialState, Trials};
 
 /// What the store knows of a sweep.
@@ -16,12 +17,16 @@ use super::trials::{TrialState, Trials};
 pub struct Restored {
     /// Its id.
     pub id: SweepId,
-    /// Restarts of each experiment.
+    /// Restarts of each experiment as its spec says.
     pub restarts: Vec<u32>,
+    /// Experiments with `stop_when`.
+    pub watched: Vec<ExperimentIndex>,
+    /// What changed about the numbers of restarts since, in order.
+    pub plan: Vec<(ExperimentIndex, PlanChange)>,
     /// Done restarts per experiment; may be shorter than `restarts`.
     pub done: Vec<IntervalSet>,
     /// Diverged trainings per experiment, a part of `done`; may be shorter than `restarts`.
-    pub diverged: Vec<u64>,
+    pub diverged: Vec<IntervalSet>,
     /// Failed trials; those that are done by now do not count.
     pub failed: Vec<(ExperimentIndex, u32)>,
     /// Whether it was cancelled.
@@ -36,6 +41,8 @@ impl Restored {
         Self {
             id,
             restarts,
+            watched: Vec::new(),
+            plan: Vec::new(),
             done: Vec::new(),
             diverged: Vec::new(),
             failed: Vec::new(),
@@ -54,6 +61,8 @@ pub struct SweepView {
     pub experiments: Vec<TrialCounts>,
     /// Failed trials of each experiment.
     pub failed: Vec<IntervalSet>,
+    /// How each experiment's number of restarts came about.
+    pub plans: Vec<PlanView>,
     /// Reports equal to what was stored before, since the coordinator started.
     pub duplicates: u64,
     /// Reports that differed from what was stored before.
@@ -68,17 +77,40 @@ impl SweepView {
         self.experiments.iter().copied().sum()
     }
 
+    /// Whether a report that is stored must be of these trials: all are done, and there never were fewer.
+    pub(crate) fn is_final(&self) -> bool {
+        let counts = self.counts();
+        counts.done == counts.total && self.plans.iter().all(|plan| plan.extensions.is_empty())
+    }
+
+    /// Whether a report of it is one of `other` too.
+    pub(crate) fn same_trials(&self, other: &Self) -> bool {
+        (self.state, &self.experiments, &self.plans) == (other.state, &other.experiments, &other.plans)
+    }
+
     /// What the analysis needs to know of each experiment beside its outcomes.
     pub fn progress(&self) -> Vec<ExperimentProgress> {
         self.experiments
             .iter()
             .zip(&self.failed)
-            .map(|(&trials, failed)| ExperimentProgress {
+            .zip(&self.plans)
+            .map(|((&trials, failed), plan)| ExperimentProgress {
                 trials,
                 failed: failed.iter().flat_map(RestartRange::iter).collect(),
+                looks: plan.watch.and_then(|watch| watch.stop()),
+                extensions: plan.extensions.clone(),
             })
             .collect()
     }
+}
+
+/// How an experiment's number of restarts came about.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PlanView {
+    /// Restarts added, in order.
+    pub extensions: Vec<Extension>,
+    /// Its looks; `None` without `stop_when`.
+    pub watch: Option<Watch>,
 }
 
 #[derive(Debug, Clone)]
@@ -99,24 +131,41 @@ pub(crate) struct Experiment {
     pub(crate) leases: BTreeMap<u32, Token>,
     /// Measured by any worker: the first guess for the others.
     pub(crate) speed: Option<Speed>,
+    /// Restarts added, in order.
+    pub(crate) extensions: Vec<Extension>,
+    /// Its looks; `None` without `stop_when`.
+    pub(crate) watch: Option<Watch>,
 }
 
 impl Sweep {
     pub(crate) fn restored(restored: Restored) -> Self {
         let mut experiments: Vec<Experiment> =
             restored.restarts.iter().map(|&n| Experiment::new(n)).collect();
-        for (experiment, done) in experiments.iter_mut().zip(&restored.done) {
-            for range in done.iter() {
-                experiment.trials.shift(range, TrialState::Pending, TrialState::Done);
+        for index in restored.watched {
+            if let Some(experiment) = experiments.get_mut(index.0 as usize) {
+                experiment.watch = Some(Watch::default());
             }
         }
-        for (experiment, &diverged) in experiments.iter_mut().zip(&restored.diverged) {
-            experiment.trials.add_diverged(diverged);
+        for (index, change) in restored.plan {
+            if let Some(experiment) = experiments.get_mut(index.0 as usize) {
+                experiment.change(change);
+            }
+        }
+        for (experiment, done) in experiments.iter_mut().zip(&restored.done) {
+            for state in [TrialState::Pending, TrialState::Skipped] {
+                done.iter().for_each(|range| {
+                    experiment.trials.shift(range, state, state.with_outcome());
+                });
+            }
+        }
+        for (experiment, diverged) in experiments.iter_mut().zip(&restored.diverged) {
+            diverged.iter().for_each(|range| experiment.trials.add_diverged(range));
         }
         for (index, restart) in restored.failed {
             if let Some(experiment) = experiments.get_mut(index.0 as usize) {
                 let one = RestartRange::one(restart);
                 experiment.trials.shift(one, TrialState::Pending, TrialState::Failed);
+                experiment.trials.shift(one, TrialState::Skipped, TrialState::SpareFailed);
             }
         }
         let mut sweep = Self {
@@ -130,7 +179,7 @@ impl Sweep {
         if restored.cancelled {
             sweep.state = SweepState::Cancelled;
             sweep.cancel_unfinished();
-        } else if sweep.counts().pending == 0 {
+        } else if sweep.is_complete() {
             sweep.state = SweepState::Done;
         }
         sweep
@@ -160,12 +209,25 @@ impl Sweep {
         self.experiments.iter().map(|experiment| experiment.trials.counts()).sum()
     }
 
+    /// Whether nothing is left to do: all trials have ended, and no look is due that could say otherwise.
+    pub(crate) fn is_complete(&self) -> bool {
+        let counts = self.counts();
+        let looking = |experiment: &Experiment| experiment.watch.is_some_and(|watch| watch.stop().is_none());
+        counts.pending + counts.leased == 0 && !self.experiments.iter().any(looking)
+    }
+
     pub(crate) fn view(&self) -> SweepView {
         SweepView {
             state: self.state,
             experiments: self.experiments.iter().map(|experiment| experiment.trials.counts()).collect(),
             failed: (self.experiments.iter())
                 .map(|experiment| experiment.trials.set(TrialState::Failed).clone())
+                .collect(),
+            plans: (self.experiments.iter())
+                .map(|experiment| PlanView {
+                    extensions: experiment.extensions.clone(),
+                    watch: experiment.watch,
+                })
                 .collect(),
             duplicates: self.duplicates,
             divergences: self.divergences,
@@ -181,6 +243,8 @@ impl Experiment {
             histories: Histories::default(),
             leases: BTreeMap::new(),
             speed: None,
+            extensions: Vec::new(),
+            watch: None,
         }
     }
 }

@@ -55,8 +55,14 @@ impl Core {
                 let listed = self.pending.get(&(number, index as u32)).copied();
                 assert_eq!(listed, (running && pending > 0).then_some(pending));
             }
-            let counts = sweep.counts();
-            assert_eq!(sweep.state == SweepState::Running, counts.pending + counts.leased > 0);
+            match sweep.state {
+                SweepState::Running => assert!(!sweep.is_complete()),
+                SweepState::Done => assert!(sweep.is_complete()),
+                SweepState::Cancelled => {
+                    let counts = sweep.counts();
+                    assert_eq!(counts.pending + counts.leased, 0);
+                }
+            }
         }
         assert_eq!(self.leases.len(), leases);
         assert_eq!(self.pending_total, self.pending.values().sum::<u64>());
@@ -91,7 +97,8 @@ impl Script {
             now: 0,
             last_token: None,
         };
-        let effects = script.event(Event::Submitted { id: id(), restarts: vec![restarts] });
+        let effects =
+            script.event(Event::Submitted { id: id(), restarts: vec![restarts], watched: Vec::new() });
         assert_eq!(effects, [Effect::Create { id: id() }]);
         script
     }
@@ -209,7 +216,7 @@ fn work_goes_from_pending_to_done() {
 #[test]
 fn submitting_twice_is_the_same_sweep() {
     let mut s = Script::new(5, 2);
-    assert_eq!(s.event(Event::Submitted { id: id(), restarts: vec![5] }), []);
+    assert_eq!(s.event(Event::Submitted { id: id(), restarts: vec![5], watched: Vec::new() }), []);
 }
 
 #[test]
@@ -476,7 +483,7 @@ fn unknown_things_are_refused_and_change_nothing() {
 fn the_oldest_sweep_and_its_first_experiment_come_first() {
     let mut s = Script::new(1, 1);
     let second = SweepId(Digest::of(b"second"));
-    s.event(Event::Submitted { id: second, restarts: vec![1, 2] });
+    s.event(Event::Submitted { id: second, restarts: vec![1, 2], watched: Vec::new() });
     let w = s.worker();
     let order: Vec<_> = std::iter::from_fn(|| s.lease(w))
         .map(|task| (task.sweep == second, task.experiment.0, task.range.start()))
@@ -487,7 +494,7 @@ fn the_oldest_sweep_and_its_first_experiment_come_first() {
 #[test]
 fn a_lease_reply_holds_tasks_of_one_sweep() {
     let mut s = Script::new(2, 1);
-    s.event(Event::Submitted { id: SweepId(Digest::of(b"second")), restarts: vec![5] });
+    s.event(Event::Submitted { id: SweepId(Digest::of(b"second")), restarts: vec![5], watched: Vec::new() });
     let w = s.worker();
     assert_eq!(s.event(Event::TasksWanted { worker: w, most: 9 }).len(), 2);
     assert_eq!(s.event(Event::TasksWanted { worker: w, most: 9 }).len(), 5);

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use seedsweep_common::id::{SweepId, Token, WorkerId};
+use seedsweep_common::id::{ExperimentIndex, SweepId, Token, WorkerId};
 use seedsweep_common::limits;
+use seedsweep_common::progress::Looks;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use super::looking::Look;
 use crate::board::Facts;
 use crate::core::{Guess, Newcomer, Refusal, Report, SweepView, Task};
 use crate::store::{StoreError, StoredReport};
@@ -80,12 +82,14 @@ pub(crate) type Reply<T> = oneshot::Sender<Result<T, DriverError>>;
 pub(super) enum Request {
     Submit { facts: Arc<Facts>, reply: Reply<bool> },
     Cancel { id: SweepId, reply: Reply<()> },
+    Extend { id: SweepId, experiments: Vec<ExperimentIndex>, restarts: u32, reply: Reply<()> },
     Register { newcomer: Newcomer, reply: Reply<Registered> },
     Lease { worker: WorkerId, most: u32, wait_ms: u64, guesses: Vec<Guess>, reply: Reply<Leased> },
     Renew { worker: WorkerId, held: Vec<Task>, reply: Reply<Vec<Token>> },
     Report { report: Report, reply: Reply<Reported>, room: OwnedSemaphorePermit },
     Leave { worker: WorkerId, reply: Reply<()> },
     Computed { id: SweepId, view: SweepView, report: Option<StoredReport> },
+    Looked { look: Look, found: Option<Looks> },
     Close,
     Stop { done: oneshot::Sender<()> },
 }
@@ -96,12 +100,14 @@ impl Request {
         // a caller that is gone needs no answer
         match self {
             Self::Submit { reply, .. } => drop(reply.send(Err(error))),
-            Self::Cancel { reply, .. } | Self::Leave { reply, .. } => drop(reply.send(Err(error))),
+            Self::Cancel { reply, .. } | Self::Extend { reply, .. } | Self::Leave { reply, .. } => {
+                drop(reply.send(Err(error)));
+            }
             Self::Register { reply, .. } => drop(reply.send(Err(error))),
             Self::Lease { reply, .. } => drop(reply.send(Err(error))),
             Self::Renew { reply, .. } => drop(reply.send(Err(error))),
             Self::Report { reply, .. } => drop(reply.send(Err(error))),
-            Self::Computed { .. } | Self::Close | Self::Stop { .. } => {}
+            Self::Computed { .. } | Self::Looked { .. } | Self::Close | Self::Stop { .. } => {}
         }
     }
 }
@@ -137,6 +143,16 @@ impl Handle {
     /// Stops a sweep.
     pub(crate) async fn cancel(&self, id: SweepId) -> Result<(), DriverError> {
         self.ask(|reply| Request::Cancel { id, reply }).await
+    }
+
+    /// Asks for `restarts` in all of each of `experiments`.
+    pub(crate) async fn extend(
+        &self,
+        id: SweepId,
+        experiments: Vec<ExperimentIndex>,
+        restarts: u32,
+    ) -> Result<(), DriverError> {
+        self.ask(|reply| Request::Extend { id, experiments, restarts, reply }).await
     }
 
     /// Adds a worker.
@@ -175,6 +191,11 @@ impl Handle {
     /// Hands a computed report in; waits for room in the queue, as there is nobody to try again.
     pub(super) async fn computed(&self, id: SweepId, view: SweepView, report: Option<StoredReport>) {
         self.send(Request::Computed { id, view, report }).await;
+    }
+
+    /// Hands in what a look has found, nothing if it failed; waits for room in the queue like a computed report.
+    pub(super) async fn looked(&self, look: Look, found: Option<Looks>) {
+        self.send(Request::Looked { look, found }).await;
     }
 
     /// Gives no more tasks, and answers who waits for one.

@@ -8,6 +8,7 @@
 mod clock;
 mod commit;
 mod handle;
+mod looking;
 mod rate;
 mod reporting;
 mod waiting;
@@ -27,10 +28,12 @@ use crate::reports::Analyst;
 use crate::store::{Record, Store};
 
 pub(crate) use handle::{DriverError, Handle};
+pub(crate) use looking::Look;
 
 use clock::Clock;
 use commit::Batch;
 use handle::{Leased, Registered, Request};
+use looking::Looking;
 use rate::Rate;
 use waiting::{Waiter, Waiting};
 
@@ -64,6 +67,7 @@ pub(crate) struct Driver {
     /// Ended sweeps whose report is to be computed, and those where it is under way.
     unreported: BTreeSet<SweepId>,
     computing: BTreeSet<SweepId>,
+    looks: Looking,
     sealed: Timestamp,
     phase: Phase,
     /// Dropped with the loop, also by a panic.
@@ -109,6 +113,7 @@ pub(crate) fn start(parts: Parts) -> std::io::Result<(Handle, oneshot::Receiver<
         rates: HashMap::new(),
         unreported: parts.unreported.into_iter().collect(),
         computing: BTreeSet::new(),
+        looks: Looking::default(),
         phase: Phase::Serving,
         _alive: alive,
     };
@@ -136,6 +141,7 @@ impl Driver {
             self.decide(now, Event::Tick).ok();
             self.serve_waiting(now);
             self.commit(now);
+            self.compute_looks();
             self.compute_reports();
             self.seal(now);
             if stop.as_ref().is_some_and(|stop| self.is_idle() || stop.deadline <= now) {
@@ -179,6 +185,7 @@ impl Driver {
                 let decided = self.decide(now, Event::Renewed { worker, held });
                 reply.send(decided.map(|decision| decision.revoked).map_err(Into::into)).ok();
             }
+            (Phase::Full(_) | Phase::Failed(_), Request::Looked { look, .. }) => self.looks.again(look),
             // not stored now: computed again when there is room, or at the next start
             (Phase::Full(_) | Phase::Failed(_), Request::Computed { id, .. }) => {
                 self.computing.remove(&id);
@@ -193,6 +200,10 @@ impl Driver {
             Request::Submit { facts, reply } => self.submit(now, facts, reply),
             Request::Cancel { id, reply } => {
                 let decided = self.decide(now, Event::Cancelled { id });
+                self.batch.defer(reply, decided.map(|_| ()));
+            }
+            Request::Extend { id, experiments, restarts, reply } => {
+                let decided = self.decide(now, Event::Extended { id, experiments, restarts });
                 self.batch.defer(reply, decided.map(|_| ()));
             }
             Request::Register { newcomer, reply } => {
@@ -225,6 +236,7 @@ impl Driver {
                 self.batch.defer(reply, decided.map(|_| ()));
             }
             Request::Computed { id, view, report } => self.computed(id, &view, report),
+            Request::Looked { look, found } => self.looked(now, look, found),
             Request::Close => self.close(),
             Request::Stop { done } => drop(done),
         }
@@ -232,7 +244,8 @@ impl Driver {
 
     fn submit(&mut self, now: Timestamp, facts: Arc<Facts>, reply: handle::Reply<bool>) {
         let restarts = facts.spec.experiments.iter().map(|experiment| experiment.restarts).collect();
-        let decided = self.decide(now, Event::Submitted { id: facts.id, restarts });
+        let watched = facts.watched().collect();
+        let decided = self.decide(now, Event::Submitted { id: facts.id, restarts, watched });
         let created = decided.map(|decision| decision.created);
         if created == Ok(true) {
             self.batch.records.push(Record::Sweep {
@@ -252,6 +265,12 @@ impl Driver {
             match effect {
                 Effect::Create { .. } => decision.created = true,
                 Effect::Cancel { id } => self.batch.records.push(Record::Cancelled { id }),
+                Effect::Change { sweep, experiment, change } => {
+                    self.batch.records.push(Record::Plan { sweep, experiment, change });
+                }
+                Effect::Look { sweep, experiment, restarts, earlier } => {
+                    self.looks.add(Look { sweep, experiment, restarts, earlier });
+                }
                 Effect::Store { sweep, experiment, provenance, outcomes } => {
                     self.batch.records.push(Record::Outcomes { sweep, experiment, provenance, outcomes });
                 }
@@ -397,6 +416,7 @@ impl Driver {
             return;
         }
         self.sealed = now;
+        self.looks.retry();
         if let Err(error) = self.store.seal() {
             tracing::warn!(%error, "cannot write the seal; the next second tries again");
         }

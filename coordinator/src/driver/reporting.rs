@@ -1,6 +1,7 @@
 //! The reports of ended sweeps: computed off the loop, stored with the sweep.
 
 use seedsweep_common::id::SweepId;
+use seedsweep_common::progress::SweepState;
 
 use super::{Driver, Phase};
 use crate::board::Standing;
@@ -17,6 +18,10 @@ impl Driver {
         for id in due {
             self.unreported.remove(&id);
             let (Some(view), Some(posted)) = (self.core.view(id), self.board.get(id)) else { continue };
+            if view.state == SweepState::Running {
+                // it was extended meanwhile
+                continue;
+            }
             self.computing.insert(id);
             let (analyst, handle) = (self.analyst.clone(), self.handle.clone());
             self.runtime.spawn(async move {
@@ -37,7 +42,7 @@ impl Driver {
     pub(super) fn computed(&mut self, id: SweepId, view: &SweepView, report: Option<StoredReport>) {
         self.computing.remove(&id);
         match report {
-            Some(report) if self.core.view(id).is_some_and(|now| now.experiments == view.experiments) => {
+            Some(report) if self.core.view(id).is_some_and(|now| now.same_trials(view)) => {
                 self.batch.records.push(Record::Report { sweep: id, report });
             }
             Some(_) => {

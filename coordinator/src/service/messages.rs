@@ -15,16 +15,18 @@ use crate::core::{Effort, Guess, Kind, Task};
 /// A sweep as it stands.
 pub(super) fn sweep(posted: &Posted, standing: &Standing) -> v1::Sweep {
     let facts = &posted.facts;
-    let experiments = facts.spec.experiments.iter().zip(&standing.view.experiments);
+    let view = &standing.view;
+    let experiments = facts.spec.experiments.iter().zip(&view.experiments).zip(&view.plans);
     v1::Sweep {
         id: facts.id.to_string(),
         name: facts.spec.name.to_string(),
         state: state(standing.view.state).into(),
         trials: Some(counts(standing.view.counts())),
         experiments: experiments
-            .map(|(experiment, trials)| v1::ExperimentStatus {
+            .map(|((experiment, trials), plan)| v1::ExperimentStatus {
                 name: experiment.name.to_string(),
                 trials: Some(counts(*trials)),
+                looks: plan.watch.map(|watch| watch.found.looks),
             })
             .collect(),
         audits_passed: 0,

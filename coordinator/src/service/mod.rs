@@ -108,7 +108,10 @@ impl From<DriverError> for Status {
                 Refusal::UnknownWorker(_) => Self::aborted(message),
                 Refusal::UnknownSweep(_) | Refusal::UnknownExperiment { .. } => Self::not_found(message),
                 Refusal::BeyondRestarts { .. } => Self::invalid_argument(message),
-                Refusal::TooManySweeps | Refusal::TooManyWorkers => Self::resource_exhausted(message),
+                Refusal::Cancelled(_) => Self::failed_precondition(message),
+                Refusal::TooManySweeps | Refusal::TooManyWorkers | Refusal::TooManyExtensions => {
+                    Self::resource_exhausted(message)
+                }
             },
         }
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use seedsweep_common::digest::Digest;
 use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::limits;
+use seedsweep_common::outcome::{Outcome, Provenance};
 use seedsweep_common::spec;
 use seedsweep_proto::v1;
 use seedsweep_proto::v1::sweep_service_server::SweepService;
@@ -167,6 +168,18 @@ impl SweepService for Sweeps {
         Ok(Response::new(v1::CancelSweepResponse { sweep: Some(messages::sweep(&posted, &posted.now())) }))
     }
 
+    async fn extend_sweep(
+        &self,
+        request: Request<v1::ExtendSweepRequest>,
+    ) -> Result<Response<v1::ExtendSweepResponse>, Status> {
+        let v1::ExtendSweepRequest { selector, experiment, restarts } = request.into_inner();
+        let posted = self.posted(&selector)?;
+        let wanted = wanted_experiments(&posted, &experiment)?;
+        check_extension(&posted, &wanted, restarts)?;
+        self.desk.driver.extend(posted.facts.id, wanted, restarts).await?;
+        Ok(Response::new(v1::ExtendSweepResponse { sweep: Some(messages::sweep(&posted, &posted.now())) }))
+    }
+
     type ListOutcomesStream = ReceiverStream<Result<v1::ListOutcomesResponse, Status>>;
 
     async fn list_outcomes(
@@ -180,11 +193,12 @@ impl SweepService for Sweeps {
         let analysed = self.desk.analyst.analysed(&posted.facts, &posted.now()).await?;
         let (sender, receiver) = mpsc::channel(1);
         let (reader, id) = (self.desk.reader.clone(), posted.facts.id);
+        let stops: Vec<Option<u32>> = analysed.stops().collect();
         tokio::spawn(async move {
             let _turn = turn;
             for index in wanted {
                 let rows = match reader.read(move |store| store.outcomes(id, index)).await {
-                    Ok(rows) => rows,
+                    Ok(rows) => within(rows, stops.get(index.0 as usize).copied().flatten()),
                     Err(error) => return drop(sender.send(Err(error.into())).await),
                 };
                 for page in rows.chunks(limits::OUTCOMES_PER_PAGE) {
@@ -217,6 +231,12 @@ impl SweepService for Sweeps {
         let report_json = self.desk.analyst.report_json(&posted.facts, &posted.now()).await?;
         Ok(Response::new(v1::GetReportResponse { report_json }))
     }
+}
+
+/// The rows that count: an experiment that stopped is about the restarts that were looked at.
+fn within(mut rows: Vec<(Outcome, Provenance)>, stopped_at: Option<u32>) -> Vec<(Outcome, Provenance)> {
+    rows.retain(|(outcome, _)| stopped_at.is_none_or(|end| outcome.restart < end));
+    rows
 }
 
 /// Checks a submitted spec. It must be canonical: its text is what the id is the digest of.
@@ -299,6 +319,25 @@ async fn watch(desk: &Desk, posted: Posted, sender: &mpsc::Sender<Result<v1::Wat
                 sender.send(Err(Status::unavailable("the coordinator is shutting down"))).await.ok();
                 return;
             }
+        }
+    }
+}
+
+/// Refuses what a spec with so many restarts would be refused for.
+fn check_extension(posted: &Posted, wanted: &[ExperimentIndex], restarts: u32) -> Result<(), Status> {
+    if restarts == 0 {
+        return Err(invalid_field("restarts", "is 0: restarts in all, at least 1"));
+    }
+    let mut spec = posted.facts.spec_now(&posted.now().view);
+    for index in wanted {
+        let experiment = &mut spec.experiments[index.0 as usize];
+        experiment.restarts = experiment.restarts.max(restarts);
+    }
+    match spec::parse_canonical(&spec.canonical()) {
+        Ok(_) => Ok(()),
+        Err(errors) => {
+            let problem = format!("is {restarts}: the spec would be wrong:\n{}", errors.rendered.join("\n"));
+            Err(invalid_field("restarts", problem))
         }
     }
 }

@@ -1,9 +1,10 @@
 //! From records to rows: which keys and values one commit writes.
 
 use prost::Message;
-use seedsweep_common::id::SweepId;
+use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::limits;
 use seedsweep_common::outcome::{Outcome, Provenance};
+use seedsweep_common::progress::PlanChange;
 use seedsweep_common::range::RestartRange;
 use seedsweep_proto::store::v1::{
     CancelRecord, DivergenceRecord, FailureRecord, Piece, ReportRecord, SweepRecord,
@@ -11,7 +12,7 @@ use seedsweep_proto::store::v1::{
 
 use super::key::Key;
 use super::tally::{Submission, Tally};
-use super::{Record, block, frame};
+use super::{Record, block, frame, plan};
 
 /// Bytes of a record in one piece: the rest of a value is its frame and its count.
 const PIECE_BYTES: usize = limits::BLOCK_BYTES - frame::OVERHEAD_BYTES - 16;
@@ -24,6 +25,8 @@ pub(super) struct NewRow {
     pub(super) sequence: u64,
     /// Of an outcome block.
     pub(super) restarts: Option<RestartRange>,
+    /// Of a record of the plan.
+    pub(super) plan: Option<(ExperimentIndex, PlanChange)>,
     /// Of a sweep's first piece.
     pub(super) submission: Option<(SweepId, Submission)>,
 }
@@ -65,6 +68,13 @@ impl<'a> Draft<'a> {
                 let stored = self.stored.sweeps.get(id).is_some_and(|sweep| sweep.cancelled);
                 if !stored && !self.holds(&key) {
                     self.push(|_| key, &CancelRecord {});
+                }
+            }
+            Record::Plan { sweep, experiment, change } => {
+                let sweep = *sweep;
+                self.push(|sequence| Key::Plan { sweep, sequence }, &plan::encode(*experiment, *change));
+                if let Some(row) = self.rows.last_mut() {
+                    row.plan = Some((*experiment, *change));
                 }
             }
             Record::Outcomes { sweep, experiment, provenance, outcomes } => {
@@ -155,14 +165,22 @@ impl<'a> Draft<'a> {
         let key = key(sequence);
         let key_bytes = key.encode();
         let value = frame::seal_in(&key_bytes, sequence, message);
-        self.rows.push(NewRow { key, key_bytes, value, sequence, restarts: None, submission: None });
+        self.rows.push(NewRow {
+            key,
+            key_bytes,
+            value,
+            sequence,
+            restarts: None,
+            plan: None,
+            submission: None,
+        });
     }
 }
 
 impl Tally {
     /// Counts a row that was written.
     pub(super) fn add_new(&mut self, row: &NewRow) {
-        self.add(&row.key, &row.key_bytes, &row.value, row.sequence, row.restarts);
+        self.add(&row.key, &row.key_bytes, &row.value, row.sequence, row.restarts, row.plan);
         if let Some((sweep, submission)) = row.submission {
             self.sweeps.entry(sweep).or_default().submission = Some(submission);
         }

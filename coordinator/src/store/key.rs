@@ -14,6 +14,8 @@ pub(super) enum Key {
     Sweep { sweep: SweepId, piece: u32 },
     /// `x` sweep(32) → `CancelRecord`. From cancellation for ever.
     Cancelled { sweep: SweepId },
+    /// `p` sweep(32) sequence(8) → `PlanRecord`. From an extension or a stop for ever; in this order they are the plan.
+    Plan { sweep: SweepId, sequence: u64 },
     /// `o` sweep(32) experiment(4) first restart(4) sequence(8) → `OutcomeBlock`. From the report of the outcomes
     /// for ever. Blocks of one experiment do not overlap, except where lost outcomes were trained again and came
     /// back: then the smaller sequence counts.
@@ -31,6 +33,7 @@ pub(super) enum Key {
 const META: u8 = b'm';
 const SWEEP: u8 = b's';
 const CANCELLED: u8 = b'x';
+const PLAN: u8 = b'p';
 const OUTCOMES: u8 = b'o';
 const FAILED: u8 = b'f';
 const DIVERGENCE: u8 = b'd';
@@ -43,6 +46,7 @@ impl Key {
             Self::Meta => vec![META],
             Self::Sweep { sweep, piece } => join(SWEEP, sweep, &[&piece.to_be_bytes()]),
             Self::Cancelled { sweep } => join(CANCELLED, sweep, &[]),
+            Self::Plan { sweep, sequence } => join(PLAN, sweep, &[&sequence.to_be_bytes()]),
             Self::Outcomes { sweep, experiment, first_restart, sequence } => {
                 trial(OUTCOMES, sweep, experiment, first_restart, sequence)
             }
@@ -69,6 +73,7 @@ impl Key {
         let key = match kind {
             SWEEP => Self::Sweep { sweep, piece: take_u32(&mut rest)? },
             CANCELLED => Self::Cancelled { sweep },
+            PLAN => Self::Plan { sweep, sequence: take_u64(&mut rest)? },
             REPORT => Self::Report { sweep, revision: take_u64(&mut rest)?, piece: take_u32(&mut rest)? },
             OUTCOMES | FAILED | DIVERGENCE => {
                 let experiment = ExperimentIndex(take_u32(&mut rest)?);
@@ -91,6 +96,7 @@ impl Key {
             Self::Meta => None,
             Self::Sweep { sweep, .. }
             | Self::Cancelled { sweep }
+            | Self::Plan { sweep, .. }
             | Self::Outcomes { sweep, .. }
             | Self::Failed { sweep, .. }
             | Self::Divergence { sweep, .. }
@@ -154,12 +160,13 @@ mod tests {
     fn any_key(rng: &mut ChaCha8Rng) -> Key {
         let sweep = SweepId(Digest(rng.random()));
         let (experiment, restart, sequence) = (ExperimentIndex(rng.random()), rng.random(), rng.random());
-        match rng.random_range(0..7) {
+        match rng.random_range(0..8) {
             0 => Key::Meta,
             1 => Key::Sweep { sweep, piece: rng.random() },
             2 => Key::Cancelled { sweep },
             3 => Key::Outcomes { sweep, experiment, first_restart: restart, sequence },
             4 => Key::Failed { sweep, experiment, restart, sequence },
+            6 => Key::Plan { sweep, sequence },
             5 => Key::Divergence { sweep, experiment, restart, sequence },
             _ => Key::Report { sweep, revision: sequence, piece: restart },
         }

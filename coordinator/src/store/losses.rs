@@ -104,6 +104,9 @@ pub(super) fn row_name(key: &[u8]) -> String {
         None => "a record of an unknown kind".to_owned(),
         Some(Key::Meta) => "the record of the store's identity".to_owned(),
         Some(Key::Sweep { sweep, .. }) => format!("the record of sweep {}", sweep.short()),
+        Some(Key::Plan { sweep, .. }) => {
+            format!("an extension or a stop of sweep {}", sweep.short())
+        }
         Some(Key::Cancelled { sweep }) => format!("the cancellation of sweep {}", sweep.short()),
         Some(Key::Report { sweep, .. }) => format!("the report of sweep {}", sweep.short()),
         Some(Key::Outcomes { sweep, experiment, first_restart, .. }) => {

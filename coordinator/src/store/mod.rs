@@ -16,6 +16,7 @@ mod key;
 mod lock;
 mod losses;
 mod mark;
+mod plan;
 mod read;
 mod record;
 mod recover;
@@ -49,7 +50,7 @@ use seal::SealFiles;
 use tally::Tally;
 
 /// Version of the format on disk (docs/format.md). A store of an older one is opened as it is and belongs to this one
-/// from then on: 2 added the measures to outcome blocks.
+/// from then on: 2 added the measures to outcome blocks, 3 canonical sketches, null directions and the records of the plan.
 const FORMAT: u32 = 3;
 
 /// An open store. Clones share it; reads may run beside the one writer.

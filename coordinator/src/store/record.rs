@@ -2,6 +2,7 @@
 
 use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::outcome::{Failure, Outcome, Provenance};
+use seedsweep_common::progress::PlanChange;
 use seedsweep_common::range::IntervalSet;
 
 /// Something to be made durable.
@@ -21,6 +22,15 @@ pub enum Record {
     Cancelled {
         /// Its id.
         id: SweepId,
+    },
+    /// An experiment makes more or fewer restarts from now on.
+    Plan {
+        /// The sweep.
+        sweep: SweepId,
+        /// The experiment.
+        experiment: ExperimentIndex,
+        /// What changed.
+        change: PlanChange,
     },
     /// Finished trials of one experiment, any restarts, each at most once in the store's life.
     Outcomes {
@@ -97,10 +107,12 @@ pub struct RecoveredSweep {
     pub submitted_unix_ms: u64,
     /// Whether it was cancelled.
     pub cancelled: bool,
+    /// What changed about the numbers of restarts, in order.
+    pub plan: Vec<(ExperimentIndex, PlanChange)>,
     /// Stored restarts per experiment; may be shorter than the sweep's list of experiments.
     pub done: Vec<IntervalSet>,
     /// Diverged trainings per experiment, a part of `done`; as long as `done`.
-    pub diverged: Vec<u64>,
+    pub diverged: Vec<IntervalSet>,
     /// Failed trials.
     pub failed: Vec<(ExperimentIndex, Failure)>,
     /// Reports that differed.

@@ -4,6 +4,7 @@
 //! again, and named. The order (lock, inspect, repair, log, seals, boot number) makes every step repeatable after a
 //! crash.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -12,6 +13,7 @@ use std::sync::atomic::AtomicU64;
 
 use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::outcome::Failure;
+use seedsweep_common::range::IntervalSet;
 use seedsweep_proto::store::v1::{Meta, Seal};
 
 use super::commit::NewRow;
@@ -151,7 +153,7 @@ fn rebuild(
         fs::remove_dir_all(&ready).map_err(|source| StoreError::io(&ready, source))?;
     }
     Database::create(&ready, |new| {
-        copy_rows(&database, scan, new).map_err(|error| error.at(&path))?;
+        copy_rows(&database, scan, restored, new).map_err(|error| error.at(&path))?;
         new.write(restored.iter().map(NewRow::bytes)).map_err(|error| disk::write_error(&ready, error))?;
         write_meta(directory, new, meta)
     })?;
@@ -175,8 +177,12 @@ fn finish_rebuild(directory: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Copies all whole rows of `from` but its identity.
-fn copy_rows(from: &Database, scan: &Scan, to: &Database) -> Result<(), DatabaseError> {
+/// Copies all whole rows of `from` but its identity, and but plans that are among `restored`.
+fn copy_rows(from: &Database, scan: &Scan, restored: &[NewRow], to: &Database) -> Result<(), DatabaseError> {
+    let is_plan = |key: &Key| matches!(key, Key::Plan { .. });
+    let replaced: BTreeSet<SweepId> =
+        restored.iter().filter(|row| is_plan(&row.key)).filter_map(|row| row.key.sweep()).collect();
+    let is_replaced = |key: &Key| is_plan(key) && key.sweep().is_some_and(|sweep| replaced.contains(&sweep));
     let mut batch: Vec<Row> = Vec::new();
     let mut failed = None;
     let mut flush = |batch: &mut Vec<Row>| {
@@ -185,7 +191,7 @@ fn copy_rows(from: &Database, scan: &Scan, to: &Database) -> Result<(), Database
         written.map_err(|error| failed = Some(error)).is_ok()
     };
     from.scan(&[], |key, value| {
-        let is_whole = Key::decode(key).is_some_and(|key| key != Key::Meta)
+        let is_whole = Key::decode(key).is_some_and(|key| key != Key::Meta && !is_replaced(&key))
             && scan.broken.binary_search_by(|(broken, _)| broken[..].cmp(key)).is_err();
         if is_whole {
             batch.push((key.to_vec(), value.to_vec()));
@@ -363,6 +369,7 @@ fn recovered(scan: &Scan, boot: u32, notices: Vec<String>) -> Recovered {
                 failed: failed(scan, id, &tally),
                 divergences: tally.divergences,
                 reported: scan.reports.contains_key(&id),
+                plan: tally.plan,
                 done: tally.done,
             };
             (record.ordinal, sweep)
@@ -372,8 +379,8 @@ fn recovered(scan: &Scan, boot: u32, notices: Vec<String>) -> Recovered {
     Recovered { boot, sweeps: sweeps.into_iter().map(|(_, sweep)| sweep).collect(), notices }
 }
 
-fn diverged(scan: &Scan, id: SweepId, experiments: usize) -> Vec<u64> {
-    let of = |experiment| scan.diverged.get(&(id, ExperimentIndex(experiment))).copied().unwrap_or(0);
+fn diverged(scan: &Scan, id: SweepId, experiments: usize) -> Vec<IntervalSet> {
+    let of = |experiment| scan.diverged.get(&(id, ExperimentIndex(experiment))).cloned().unwrap_or_default();
     (0..experiments as u32).map(of).collect()
 }
 

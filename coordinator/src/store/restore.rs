@@ -13,7 +13,7 @@ use seedsweep_proto::store::v1::Seal;
 use super::commit::{Draft, NewRow};
 use super::scan::Scan;
 use super::tally::{Submission, Tally};
-use super::{Record, StoreError, disk, seal};
+use super::{Record, StoreError, disk, plan, seal};
 
 /// Where the spec of `sweep` is kept as a file.
 pub(super) fn spec_path(directory: &Path, sweep: SweepId) -> PathBuf {
@@ -53,6 +53,7 @@ pub(super) fn rows(
             draft.add(&Record::Cancelled { id });
         }
     }
+    restore_plans(seal, scan, &mut draft, notices);
     for (id, tally) in &scan.tally.sweeps {
         let outcomes: u64 = tally.done.iter().map(IntervalSet::count).sum();
         if tally.submission.is_none() && !specs.contains_key(id) && seal_records(seal, *id) {
@@ -63,6 +64,24 @@ pub(super) fn rows(
         }
     }
     draft.into_rows()
+}
+
+/// Adds what a plan lost. Records are lost from anywhere in the log, and their order counts: if any is, the plan that the
+/// seal holds and what came after it are written again as a whole, and take the place of what is left.
+fn restore_plans(seal: Option<&Seal>, scan: &Scan, draft: &mut Draft<'_>, notices: &mut Vec<String>) {
+    for sealed in seal.map_or(&[][..], |seal| &seal.sweeps) {
+        let Some(id) = seal::id_of(sealed) else { continue };
+        let sealed: Vec<_> = sealed.plan.iter().filter_map(plan::decode).collect();
+        let found = scan.tally.sweeps.get(&id).map_or(&[][..], |sweep| &sweep.plan);
+        if found.starts_with(&sealed) {
+            continue;
+        }
+        notices.push(format!("sweep {}: extensions or stops were lost and are restored", id.short()));
+        let later = found.iter().filter(|change| !sealed.contains(change));
+        for &(experiment, change) in sealed.iter().chain(later) {
+            draft.add(&Record::Plan { sweep: id, experiment, change });
+        }
+    }
 }
 
 /// Whether `seal` knows the record of `sweep`; without a seal it may.

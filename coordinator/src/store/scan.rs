@@ -3,14 +3,17 @@
 use std::collections::BTreeMap;
 
 use seedsweep_common::id::{ExperimentIndex, SweepId};
-use seedsweep_common::range::RestartRange;
-use seedsweep_proto::store::v1::{CancelRecord, DivergenceRecord, FailureRecord, Meta, Piece, SweepRecord};
+use seedsweep_common::range::{IntervalSet, RestartRange};
+use seedsweep_proto::store::v1::{
+    CancelRecord, DivergenceRecord, FailureRecord, Meta, Piece, PlanRecord, SweepRecord,
+};
 
 use super::block::Head;
 use super::commit::Pieces;
 use super::database::{Database, DatabaseError};
 use super::frame::{self, BrokenFrame};
 use super::key::Key;
+use super::plan;
 use super::tally::{Submission, Sum, Tally};
 
 /// What a database holds.
@@ -27,7 +30,7 @@ pub(super) struct Scan {
     /// Sweeps whose record is whole.
     pub(super) sweeps: BTreeMap<SweepId, SweepRecord>,
     /// Diverged trainings among the outcomes.
-    pub(super) diverged: BTreeMap<(SweepId, ExperimentIndex), u64>,
+    pub(super) diverged: BTreeMap<(SweepId, ExperimentIndex), IntervalSet>,
     /// Causes of the failed trials, the latest of each, whether or not an outcome came later.
     pub(super) failures: BTreeMap<(SweepId, ExperimentIndex, u32), (u64, String)>,
     /// Sweeps with a whole report, and the latest revision of it.
@@ -55,6 +58,7 @@ impl Scan {
 
     fn add(&mut self, bytes: &[u8], value: &[u8], sealed_sequence: u64) -> Result<(), String> {
         let Some(key) = Key::decode(bytes) else { return Err("its key is none of ours".to_owned()) };
+        let mut change = None;
         let (sequence, restarts) = match key {
             Key::Meta => {
                 self.meta = Some(read(bytes, value)?.1);
@@ -66,13 +70,18 @@ impl Scan {
                 (sequence, None)
             }
             Key::Cancelled { .. } => (read::<CancelRecord>(bytes, value)?.0, None),
+            Key::Plan { .. } => {
+                let (sequence, record) = read::<PlanRecord>(bytes, value)?;
+                change = Some(plan::decode(&record).ok_or("it says no change of a plan that is known")?);
+                (sequence, None)
+            }
             Key::Outcomes { sweep, experiment, first_restart, .. } => {
                 let (sequence, message) = read::<Head>(bytes, value)?;
                 let restarts = message.restarts().map_err(|error| error.to_string())?;
                 if restarts.start() != first_restart {
                     return Err(BrokenFrame::Payload.to_string());
                 }
-                self.count_diverged(sweep, experiment, restarts, &message);
+                self.note_diverged(sweep, experiment, restarts, &message);
                 (sequence, Some(restarts))
             }
             Key::Failed { sweep, experiment, restart, .. } => {
@@ -91,12 +100,12 @@ impl Scan {
         if sequence <= sealed_sequence {
             self.sealed.add(bytes, value);
         }
-        self.tally.add(&key, bytes, value, sequence, restarts);
+        self.tally.add(&key, bytes, value, sequence, restarts, change);
         Ok(())
     }
 
-    /// Counts the diverged rows of a block that are not stored already.
-    fn count_diverged(
+    /// Notes the diverged rows of a block that are not stored already.
+    fn note_diverged(
         &mut self,
         sweep: SweepId,
         experiment: ExperimentIndex,
@@ -105,8 +114,10 @@ impl Scan {
     ) {
         let done = self.tally.sweeps.entry(sweep).or_default().done_mut(experiment);
         self.doubled += restarts.iter().filter(|&restart| done.contains(restart)).count() as u64;
-        let diverged = block.diverged().filter(|&restart| !done.contains(restart)).count() as u64;
-        *self.diverged.entry((sweep, experiment)).or_default() += diverged;
+        let diverged = self.diverged.entry((sweep, experiment)).or_default();
+        block.diverged().filter(|&restart| !done.contains(restart)).for_each(|restart| {
+            diverged.insert(RestartRange::one(restart));
+        });
     }
 
     /// Puts together what came in pieces.

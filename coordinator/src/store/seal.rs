@@ -15,7 +15,7 @@ use seedsweep_proto::store::v1::{Seal, SealedExperiment, SealedSweep};
 
 use super::frame;
 use super::tally::{SweepTally, Tally};
-use super::{FORMAT, StoreError, disk};
+use super::{FORMAT, StoreError, disk, plan};
 
 /// What the checksum of a seal covers beside its content.
 const FRAME_KEY: &[u8] = b"seal";
@@ -103,6 +103,7 @@ fn sealed_sweep(id: SweepId, sweep: &SweepTally) -> SealedSweep {
         failures: sweep.failures,
         divergences: sweep.divergences,
         reports: sweep.reports,
+        plan: sweep.plan.iter().map(|&(experiment, change)| plan::encode(experiment, change)).collect(),
     }
 }
 

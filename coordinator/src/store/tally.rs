@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use seedsweep_common::id::{ExperimentIndex, SweepId};
+use seedsweep_common::progress::PlanChange;
 use seedsweep_common::range::{IntervalSet, RestartRange};
 
 use super::digest::RowsDigest;
@@ -54,6 +55,8 @@ pub(super) struct SweepTally {
     pub(super) submission: Option<Submission>,
     /// Whether it was cancelled.
     pub(super) cancelled: bool,
+    /// What changed about the numbers of restarts, in order.
+    pub(super) plan: Vec<(ExperimentIndex, PlanChange)>,
     /// Restarts with an outcome, by experiment.
     pub(super) done: Vec<IntervalSet>,
     /// Failure records.
@@ -76,7 +79,8 @@ impl SweepTally {
 }
 
 impl Tally {
-    /// Adds one row; `restarts` are those of an outcome block.
+    /// Adds one row; `restarts` are those of an outcome block, `plan` is what a record of the plan says. Those come in
+    /// the order of their sequence numbers.
     pub(super) fn add(
         &mut self,
         key: &Key,
@@ -84,6 +88,7 @@ impl Tally {
         value: &[u8],
         sequence: u64,
         restarts: Option<RestartRange>,
+        plan: Option<(ExperimentIndex, PlanChange)>,
     ) {
         let Some(sweep) = key.sweep() else { return };
         self.sequence = self.sequence.max(sequence);
@@ -92,6 +97,7 @@ impl Tally {
         match *key {
             Key::Meta | Key::Sweep { .. } => {}
             Key::Cancelled { .. } => tally.cancelled = true,
+            Key::Plan { .. } => tally.plan.extend(plan),
             Key::Outcomes { experiment, .. } => {
                 if let Some(range) = restarts {
                     tally.done_mut(experiment).insert(range);

@@ -1,5 +1,6 @@
 //! `seedsweep store verify`: reads everything and says what is wrong. Repairs nothing.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -7,6 +8,7 @@ use std::path::Path;
 use seedsweep_common::digest::Digest;
 use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::outcome::{Outcome, StopReason};
+use seedsweep_common::progress::{Extension, PlanChange};
 use seedsweep_common::range::IntervalSet;
 use seedsweep_proto::store::v1::{DivergenceRecord, SweepRecord};
 
@@ -46,8 +48,8 @@ pub struct Checked {
 
 /// Checks the store in `directory`: every record's frame and message, the seal, the counts, that each id is the digest
 /// of its spec, one outcome a trial and none without a sweep or beyond its experiment, losses that are finite or
-/// flagged, divergences that diverge, reports of these outcomes, data files by content. `restarts_of` tells from a
-/// spec how many restarts each experiment has, or why the spec is none.
+/// flagged, divergences that diverge, reports of these outcomes (a stop leaves later ones out), data files by content.
+/// `restarts_of` tells from a spec how many restarts each experiment has, or why the spec is none.
 ///
 /// Takes the lock. Fails only if the store cannot be read at all; damage is a finding.
 pub fn verify(
@@ -139,10 +141,12 @@ fn check_sweep(
     if fs::read(restore::spec_path(reader.directory, id)).ok().as_deref() != Some(text.as_bytes()) {
         say("its spec file is missing or differs from its record".to_owned());
     }
-    let restarts = restarts_of(text).unwrap_or_else(|problem| {
+    let mut restarts = restarts_of(text).unwrap_or_else(|problem| {
         say(format!("its spec is not valid: {problem}"));
         Vec::new()
     });
+    let plan = scan.tally.sweeps.get(&id).map_or(&[][..], |tally| &tally.plan);
+    let stops = follow(plan, &mut restarts, &mut say);
     let of = |experiment: u32| restarts.get(experiment as usize).copied().unwrap_or(0);
     let failed = scan.failures.keys().filter(|(sweep, ..)| *sweep == id);
     for (_, experiment, restart) in failed.filter(|(_, experiment, restart)| *restart >= of(experiment.0)) {
@@ -176,6 +180,9 @@ fn check_sweep(
         && let Some(stored) = reader.report(id)?
     {
         report.checked.reports += 1;
+        rows.retain(|(experiment, row)| {
+            stops.get(experiment).is_none_or(|stopped_at| row.restart < *stopped_at)
+        });
         if stored.outcomes_digest != outcomes_digest(rows.iter().map(|(experiment, row)| (*experiment, row)))
         {
             let problem = "its report was computed from other outcomes than are stored";
@@ -183,6 +190,38 @@ fn check_sweep(
         }
     }
     Ok(())
+}
+
+/// Brings `restarts` up to date with `plan`, and returns where experiments have stopped.
+fn follow(
+    plan: &[(ExperimentIndex, PlanChange)],
+    restarts: &mut [u32],
+    say: &mut impl FnMut(String),
+) -> BTreeMap<ExperimentIndex, u32> {
+    let mut stops = BTreeMap::new();
+    for &(experiment, change) in plan {
+        let number = experiment.0;
+        let Some(restarts) = restarts.get_mut(number as usize) else {
+            say(format!("a change of experiment {number}, which its spec does not have"));
+            continue;
+        };
+        match change {
+            PlanChange::Extended(Extension { from, to }) if from == *restarts && to > from => {
+                *restarts = to;
+                stops.remove(&experiment);
+            }
+            PlanChange::Extended(Extension { from, to }) => say(format!(
+                "experiment {number} is extended from {from} to {to} restarts, but has {restarts}"
+            )),
+            PlanChange::Stopped(looks) if looks.restarts <= *restarts => {
+                stops.insert(experiment, looks.restarts);
+            }
+            PlanChange::Stopped(looks) => {
+                say(format!("experiment {number} stops at {} restarts, but has {restarts}", looks.restarts))
+            }
+        }
+    }
+    stops
 }
 
 fn wrong_in(outcome: &Outcome, restarts: u32) -> Option<String> {

@@ -3,6 +3,7 @@
 mod access;
 mod calls;
 mod faults;
+mod plan;
 mod sweep;
 
 use std::future::Future;

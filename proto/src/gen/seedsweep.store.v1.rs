@@ -38,6 +38,46 @@ pub struct SweepRecord {
 /// Key `x` + sweep id: the sweep was cancelled.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CancelRecord {}
+/// Key `p` + sweep id + sequence: how many restarts an experiment makes changed. In the order of their sequence numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PlanRecord {
+    #[prost(uint32, tag = "1")]
+    pub experiment: u32,
+    #[prost(oneof = "plan_record::Change", tags = "2, 3")]
+    pub change: ::core::option::Option<plan_record::Change>,
+}
+/// Nested message and enum types in `PlanRecord`.
+pub mod plan_record {
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Change {
+        #[prost(message, tag = "2")]
+        Extended(super::Extended),
+        #[prost(message, tag = "3")]
+        Stopped(super::Stopped),
+    }
+}
+/// A user asked for more restarts; a stop before is taken back.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Extended {
+    /// Restarts before and after.
+    #[prost(uint32, tag = "1")]
+    pub from: u32,
+    #[prost(uint32, tag = "2")]
+    pub to: u32,
+}
+/// Looks at the first restarts found that no more are needed.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Stopped {
+    /// Restarts that were looked at: later ones are skipped.
+    #[prost(uint32, tag = "1")]
+    pub restarts: u32,
+    /// How often was looked.
+    #[prost(uint32, tag = "2")]
+    pub looks: u32,
+    /// Whether the goals are reached; else all restarts are made.
+    #[prost(bool, tag = "3")]
+    pub goals: bool,
+}
 /// Key `o` + sweep id + experiment + first restart + sequence: outcomes of a contiguous range of restarts, columnar.
 /// Columns have one entry per outcome; absent optional values are NaN with their presence bit unset.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -183,6 +223,9 @@ pub struct SealedSweep {
     pub divergences: u64,
     #[prost(uint64, tag = "8")]
     pub reports: u64,
+    /// Changes of the numbers of restarts, in order. Since format 3.
+    #[prost(message, repeated, tag = "10")]
+    pub plan: ::prost::alloc::vec::Vec<PlanRecord>,
     /// Whether the sweep's own record is stored; false for outcomes whose sweep is lost.
     #[prost(bool, tag = "9")]
     pub recorded: bool,

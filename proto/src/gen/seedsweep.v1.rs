@@ -328,8 +328,12 @@ pub struct TrialCounts {
 pub struct ExperimentStatus {
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
+    /// `total` is the number of restarts asked for, extensions included.
     #[prost(message, optional, tag = "2")]
     pub trials: ::core::option::Option<TrialCounts>,
+    /// How often was looked whether to stop; absent without `stop_when`.
+    #[prost(uint32, optional, tag = "3")]
+    pub looks: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Sweep {
@@ -465,6 +469,22 @@ pub struct CancelSweepRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct CancelSweepResponse {
+    #[prost(message, optional, tag = "1")]
+    pub sweep: ::core::option::Option<Sweep>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ExtendSweepRequest {
+    #[prost(string, tag = "1")]
+    pub selector: ::prost::alloc::string::String,
+    /// Empty: all experiments.
+    #[prost(string, tag = "2")]
+    pub experiment: ::prost::alloc::string::String,
+    /// Restarts in all, at least 1; with `stop_when` the most.
+    #[prost(uint32, tag = "3")]
+    pub restarts: u32,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ExtendSweepResponse {
     #[prost(message, optional, tag = "1")]
     pub sweep: ::core::option::Option<Sweep>,
 }
@@ -798,6 +818,33 @@ pub mod sweep_service_client {
                 .insert(GrpcMethod::new("seedsweep.v1.SweepService", "CancelSweep"));
             self.inner.unary(req, path, codec).await
         }
+        /// Asks for more restarts of a sweep; one that is done runs again. Idempotent: `restarts` is the number in all, and an
+        /// experiment that has as many is left as it is. Durable before the reply. FAILED_PRECONDITION if it was cancelled,
+        /// INVALID_ARGUMENT if a spec with so many restarts would be refused.
+        pub async fn extend_sweep(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ExtendSweepRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExtendSweepResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/seedsweep.v1.SweepService/ExtendSweep",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("seedsweep.v1.SweepService", "ExtendSweep"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Outcome rows by experiment (spec order) and restart. Safe to retry.
         pub async fn list_outcomes(
             &mut self,
@@ -927,6 +974,16 @@ pub mod sweep_service_server {
             request: tonic::Request<super::CancelSweepRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CancelSweepResponse>,
+            tonic::Status,
+        >;
+        /// Asks for more restarts of a sweep; one that is done runs again. Idempotent: `restarts` is the number in all, and an
+        /// experiment that has as many is left as it is. Durable before the reply. FAILED_PRECONDITION if it was cancelled,
+        /// INVALID_ARGUMENT if a spec with so many restarts would be refused.
+        async fn extend_sweep(
+            &self,
+            request: tonic::Request<super::ExtendSweepRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ExtendSweepResponse>,
             tonic::Status,
         >;
         /// Server streaming response type for the ListOutcomes method.
@@ -1332,6 +1389,51 @@ pub mod sweep_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CancelSweepSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/seedsweep.v1.SweepService/ExtendSweep" => {
+                    #[allow(non_camel_case_types)]
+                    struct ExtendSweepSvc<T: SweepService>(pub Arc<T>);
+                    impl<
+                        T: SweepService,
+                    > tonic::server::UnaryService<super::ExtendSweepRequest>
+                    for ExtendSweepSvc<T> {
+                        type Response = super::ExtendSweepResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ExtendSweepRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SweepService>::extend_sweep(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ExtendSweepSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -28,6 +28,8 @@ pub struct Machine {
     pub tanh_s: f64,
     /// Seconds of a sigmoid of a vector: an exponential and a quotient.
     pub exp_s: f64,
+    /// The same two of a vector of double precision.
+    pub double_s: [f64; 2],
     /// Floating-point operations a second of multiply-adds of single precision.
     pub peak_flops: f64,
 }
@@ -50,13 +52,16 @@ impl Machine {
             Level::Avx2 => <f32 as Precise>::Avx2::WIDTH,
             Level::Avx512 => <f32 as Precise>::Avx512::WIDTH,
         };
-        let of = |activation| match lanes.level() {
-            Level::Baseline => function_s::<S>(activation),
-            Level::Avx2 => function_s::<S::Avx2>(activation),
-            Level::Avx512 => function_s::<S::Avx512>(activation),
-        };
-        let (tanh_s, exp_s) = (of(Activation::Tanh), of(Activation::Sigmoid));
-        Self { fma_s: 2.0 * width as f64 / peak_flops, cycle_s: cycle_s(), tanh_s, exp_s, peak_flops }
+        let [tanh_s, exp_s] = functions_s::<S>(lanes);
+        let double_s = functions_s::<f64>(lanes);
+        let fma_s = 2.0 * width as f64 / peak_flops;
+        Self { fma_s, cycle_s: cycle_s(), tanh_s, exp_s, double_s, peak_flops }
+    }
+
+    /// This machine in double precision.
+    pub(super) fn in_double(&self) -> Self {
+        let [tanh_s, exp_s] = self.double_s;
+        Self { tanh_s, exp_s, ..*self }
     }
 
     /// Multiply-adds in the time of a clock cycle.
@@ -73,6 +78,15 @@ impl Machine {
     pub(super) fn exp_fmas(&self) -> f64 {
         self.exp_s / self.fma_s
     }
+}
+
+/// Seconds of tanh and of a sigmoid of one register.
+fn functions_s<S: Precise>(lanes: Lanes) -> [f64; 2] {
+    [Activation::Tanh, Activation::Sigmoid].map(|activation| match lanes.level() {
+        Level::Baseline => function_s::<S>(activation),
+        Level::Avx2 => function_s::<S::Avx2>(activation),
+        Level::Avx512 => function_s::<S::Avx512>(activation),
+    })
 }
 
 /// Seconds of `activation` of one register.

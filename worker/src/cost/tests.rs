@@ -5,34 +5,37 @@ use super::*;
 use crate::train::Prepared;
 
 /// A machine that does 16 multiply-adds in a nanosecond.
-const MACHINE: Machine =
-    Machine { fma_s: 1e-9, cycle_s: 1e-9, tanh_s: 10e-9, exp_s: 10e-9, peak_flops: 32e9 };
+const MACHINE: Machine = Machine {
+    fma_s: 1e-9,
+    cycle_s: 1e-9,
+    tanh_s: 10e-9,
+    exp_s: 10e-9,
+    double_s: [20e-9; 2],
+    peak_flops: 32e9,
+};
 
-const W1: &str = r#"
-network = { layers = [2, 4, 1], activation = "tanh" }
-data = { dataset = "xor", encoding = "binary" }
-train = { loss = "mse", optimizer = "gd", lr = 0.1, batch = "full", steps = 5000 }
-"#;
-const W2: &str = r#"
-network = { layers = [64, 32, 10], activation = "relu" }
-data = { dataset = "digits", test_fraction = 0.2003 }
-train = { loss = "cross_entropy", optimizer = "sgd", momentum = 0.9, lr = 0.1, batch = 64, epochs = 20 }
-"#;
-const W5: &str = r#"
-network = { layers = [784, 256, 10], activation = "relu" }
-data = { dataset = "gauss_mix", samples = 1280, classes = 10, dims = 784, radius = 5.0 }
-train = { loss = "cross_entropy", optimizer = "sgd", momentum = 0.9, lr = 0.1, batch = 128, epochs = 2 }
-"#;
+const W1: &str = include_str!("../../benches/workloads/w1.toml");
+const W2: &str = include_str!("../../benches/workloads/w2.toml");
+const W5: &str = include_str!("../../benches/workloads/w5.toml");
+/// W5's rows without its file.
+const W5_ROWS: &str = r#"dataset = "gauss_mix", samples = 1280, classes = 10, dims = 784, radius = 5.0"#;
 
-/// An experiment of `tables`, after `edit`, whose restarts fill 16 lanes where `in_lanes`.
-fn with<T>(tables: &str, in_lanes: bool, look: impl Fn(&Shape<'_>) -> T) -> T {
+/// An experiment of `tables`.
+fn prepared<T>(tables: &str, look: impl Fn(&Prepared) -> T) -> T {
+    let tables = tables.replace(r#"file = "masks.csv", target = "y""#, W5_ROWS);
     let text = format!(
         "name = \"cost\"\nseed = 1\n{tables}\n[[experiment]]\nname = \"a\"\ninit = \"torch_linear_default\"\n\
          restarts = 64\nvary = [\"init\"]\n"
     );
-    let spec = spec::parse("cost", &text, &[]).unwrap().spec;
-    let prepared = Prepared::new(&spec, ExperimentIndex(0), &|_| None).unwrap();
-    look(&Shape { side_by_side: if in_lanes { 16 } else { 1 }, width: 16, ..prepared.shape() })
+    let spec = spec::parse("cost", &text, &[]).unwrap_or_else(|errors| panic!("{errors}")).spec;
+    look(&Prepared::new(&spec, ExperimentIndex(0), &|_| None).expect("it can be trained"))
+}
+
+/// The same, whose restarts fill 16 lanes where `in_lanes`.
+fn with<T>(tables: &str, in_lanes: bool, look: impl Fn(&Shape<'_>) -> T) -> T {
+    prepared(tables, |prepared| {
+        look(&Shape { side_by_side: if in_lanes { 16 } else { 1 }, width: 16, ..prepared.shape() })
+    })
 }
 
 fn training_s(shape: &Shape<'_>) -> f64 {
@@ -65,7 +68,14 @@ fn twice_the_work_costs_twice_the_time() {
     let twice = W2.replace("epochs = 20", "epochs = 40");
     let ratio = with(&twice, true, training_s) / with(W2, true, training_s);
     assert!((1.9..=2.0).contains(&ratio), "{ratio}");
-    let slower = Machine { fma_s: 2e-9, cycle_s: 2e-9, tanh_s: 20e-9, exp_s: 20e-9, peak_flops: 16e9 };
+    let slower = Machine {
+        fma_s: 2e-9,
+        cycle_s: 2e-9,
+        tanh_s: 20e-9,
+        exp_s: 20e-9,
+        double_s: [40e-9; 2],
+        peak_flops: 16e9,
+    };
     let ratio =
         with(W2, true, |shape| estimate(shape, &slower).total_s() / estimate(shape, &MACHINE).total_s());
     assert!((ratio - 2.0).abs() < 1e-9, "{ratio}");
@@ -106,4 +116,64 @@ fn only_what_is_polished_pays_for_it() {
         |polished| with(W1, true, |shape| estimate(&Shape { polished, ..*shape }, &MACHINE).polish_s);
     assert!(polish(true) > 2.0 * polish(false));
     assert!(polish(false) > 0.0, "gradient and sketches are always there");
+}
+
+/// What a trial of `tables` takes on the machine of these tests, trained and polished.
+fn seconds(tables: &str) -> Estimate {
+    with(tables, true, |shape| estimate(shape, &MACHINE))
+}
+
+#[test]
+fn more_of_anything_never_costs_less() {
+    let circles = |samples: u32, width: u32, epochs: u32, batch: u32| {
+        format!(
+            "network = {{ layers = [2, {width}, 7, 1], activation = \"tanh\" }}\n\
+             data = {{ dataset = \"circles\", samples = {samples}, test_fraction = 0.25 }}\n\
+             train = {{ loss = \"mse\", lr = 0.1, batch = {batch}, epochs = {epochs} }}\n"
+        )
+    };
+    for lanes in [true, false] {
+        let total = |tables: &str| with(tables, lanes, |shape| estimate(shape, &MACHINE).total_s());
+        for (less, more) in [
+            (circles(100, 5, 10, 8), circles(100, 5, 11, 8)),
+            (circles(100, 5, 10, 8), circles(104, 5, 10, 8)),
+            (circles(100, 5, 10, 8), circles(100, 6, 10, 8)),
+            // as many rows in more updates
+            (circles(100, 5, 10, 8), circles(100, 5, 10, 5)),
+        ] {
+            assert!(total(&less) < total(&more), "{less}{more}");
+        }
+        let widths: Vec<f64> = (1..80).map(|width| total(&circles(100, width, 10, 8))).collect();
+        assert!(widths.is_sorted(), "{lanes} {widths:?}");
+    }
+}
+
+#[test]
+fn measures_are_counted_where_they_are_taken() {
+    let tables = "network = { layers = [2, 8, 6, 1], activation = \"tanh\" }\ndata = { dataset = \"moons\" }\n\
+                  train = { loss = \"mse\", lr = 0.1, batch = 4, epochs = 50 }\n";
+    let plain = seconds(tables);
+    let with = |measures: &str| seconds(&format!("{tables}measure = {{ {measures} }}\n"));
+    for on_the_way in ["curve = true", "symmetry = true"] {
+        let measured = with(on_the_way);
+        assert!(measured.training_s > 1.02 * plain.training_s, "{on_the_way}");
+        assert_eq!(measured.polish_s, plain.polish_s, "{on_the_way}");
+        let often = with(&format!("{on_the_way}, every = 4"));
+        assert!(often.training_s > 1.5 * measured.training_s, "{on_the_way}");
+    }
+    for of_the_ends in ["geometry = true", "ntk = true"] {
+        assert!(with(of_the_ends).polish_s > 1.2 * plain.polish_s, "{of_the_ends}");
+    }
+    assert_eq!(with("geometry = true").training_s, plain.training_s);
+}
+
+#[test]
+fn a_sample_is_only_taken_where_it_is_cheap() {
+    let tables = format!("{W1}minima = {{ polish = false }}\n").replace("5000", "50");
+    prepared(&tables, |prepared| {
+        let guess = Estimate { training_s: 1e-5, polish_s: 1e-5 };
+        let sampled = sample::sample(prepared, guess, 0.1).unwrap();
+        assert!(sampled.training_s > 0.0 && sampled.polish_s > 0.0 && sampled.total_s() < 0.1, "{sampled:?}");
+        assert_eq!(sample::sample(prepared, Estimate { training_s: 10.0, polish_s: 0.0 }, 0.1), None);
+    });
 }

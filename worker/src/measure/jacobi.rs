@@ -1,5 +1,8 @@
 //! Singular values by one-sided Jacobi rotations (Hestenes 1958), which keep the small ones' digits where the
-//! eigenvalues of a Gram matrix lose half of them.
+//! eigenvalues of a Gram matrix lose half of them. For single numbers, or for the matrices of several trials in lanes.
+
+use crate::nn::lane::{Lane, elements};
+use crate::nn::scalar::{Number, Scalar as _};
 
 /// Sweeps over all pairs at most; about six are needed.
 const SWEEPS: u32 = 40;
@@ -9,44 +12,53 @@ const CHAINS: usize = 8;
 
 /// Σ aᵢ·bᵢ, in [`CHAINS`] chains, ascending.
 #[inline(always)]
-pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    chains(a, b, |a, b| a * b)
+pub(super) fn dot<V: Number>(a: &[V], b: &[V]) -> V {
+    chains(a, b, |a, b| a.mul(b))
 }
 
 /// ‖a − b‖.
 #[inline(always)]
-pub(super) fn distance(a: &[f64], b: &[f64]) -> f64 {
-    chains(a, b, |a, b| (a - b) * (a - b)).sqrt()
+pub(super) fn distance<V: Number>(a: &[V], b: &[V]) -> V {
+    chains(a, b, |a, b| a.sub(b).mul(a.sub(b))).sqrt()
 }
 
 #[inline(always)]
-fn chains(a: &[f64], b: &[f64], term: impl Fn(f64, f64) -> f64) -> f64 {
+fn chains<V: Number>(a: &[V], b: &[V], term: impl Fn(V, V) -> V) -> V {
     let (whole_a, rest_a) = a.as_chunks::<CHAINS>();
     let (whole_b, rest_b) = b.as_chunks::<CHAINS>();
-    let rest = rest_a.iter().zip(rest_b).fold(0.0, |sum, (&a, &b)| sum + term(a, b));
+    let rest = rest_a.iter().zip(rest_b).fold(V::ZERO, |sum, (&a, &b)| sum.add(term(a, b)));
     if whole_a.is_empty() {
         return rest;
     }
-    let mut sums = [0.0; CHAINS];
+    let mut sums = [V::ZERO; CHAINS];
     for (a, b) in whole_a.iter().zip(whole_b) {
         for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
-            *sum += term(a, b);
+            *sum = sum.add(term(a, b));
         }
     }
-    sums.iter().fold(rest, |total, sum| total + sum)
+    sums.iter().fold(rest, |total, &sum| total.add(sum))
 }
 
-/// The singular values of the matrix `rows` (any number, `length`), in no order; as many as its smaller side. All must
-/// be finite. What is in `rows` is lost.
-pub(super) fn singular_values(rows: &mut Vec<f64>, length: usize, values: &mut Vec<f64>) {
+/// The larger one; `a` where one is NaN.
+#[inline(always)]
+pub(super) fn larger<V: Number>(a: V, b: V) -> V {
+    V::select(b.gt(a), b, a)
+}
+
+#[inline(always)]
+fn size<V: Number>(x: V) -> V {
+    V::select(x.gt(V::ZERO), x, x.neg())
+}
+
+/// The singular values of the matrix `rows` (any number, `length`), in no order; as many as its smaller side. Where
+/// something is not finite they mean nothing. What is in `rows` is lost.
+#[inline(always)]
+pub(super) fn singular_values<V: Lane>(rows: &mut Vec<V>, length: usize, values: &mut Vec<V>) {
     values.clear();
-    let largest = rows.iter().fold(0.0, |largest: f64, x| largest.max(x.abs()));
+    let largest = rows.iter().fold(V::ZERO, |largest, &x| larger(largest, size(x)));
     let count = rows.len() / length;
-    if largest == 0.0 {
-        values.resize(count.min(length), 0.0);
-        return;
-    }
-    rows.iter_mut().for_each(|x| *x /= largest);
+    let unit = V::select(largest.gt(V::ZERO), largest, V::ONE);
+    rows.iter_mut().for_each(|x| *x = x.div(unit));
     let length = if count > length {
         *rows = (0..length).flat_map(|k| rows[k..].iter().step_by(length).copied()).collect();
         count
@@ -54,13 +66,14 @@ pub(super) fn singular_values(rows: &mut Vec<f64>, length: usize, values: &mut V
         length
     };
     make_orthogonal(rows, length);
-    values.extend(rows.chunks_exact(length).map(|row| dot(row, row).sqrt() * largest));
+    values.extend(rows.chunks_exact(length).map(|row| dot(row, row).sqrt().mul(unit)));
 }
 
-/// Turns pairs of rows in their plane until all are orthogonal.
-fn make_orthogonal(rows: &mut [f64], length: usize) {
+/// Turns pairs of rows in their plane until all are orthogonal. A lane that is done stays as it is while others go on.
+#[inline(always)]
+fn make_orthogonal<V: Lane>(rows: &mut [V], length: usize) {
     // what rounding leaves of the product of orthogonal rows
-    let tolerance = f64::EPSILON * length.max(8) as f64;
+    let tolerance = V::from_f64(f64::EPSILON * length.max(8) as f64);
     for _ in 0..SWEEPS {
         let mut turned = false;
         for q in 1..rows.len() / length {
@@ -76,20 +89,22 @@ fn make_orthogonal(rows: &mut [f64], length: usize) {
     }
 }
 
-/// Makes `x` and `y` orthogonal by a rotation, unless they are.
+/// Makes `x` and `y` orthogonal by a rotation, in the lanes where they are not; says whether there was one.
 #[inline(always)]
-fn turn(x: &mut [f64], y: &mut [f64], tolerance: f64) -> bool {
+fn turn<V: Lane>(x: &mut [V], y: &mut [V], tolerance: V) -> bool {
     let (xx, yy, xy) = (dot(x, x), dot(y, y), dot(x, y));
-    if xy.abs() <= tolerance * (xx * yy).sqrt() {
+    let is_askew = size(xy).gt(tolerance.mul(xx.mul(yy).sqrt()));
+    let askew = V::select(is_askew, V::ONE, V::ZERO);
+    if elements(std::slice::from_ref(&askew)).iter().all(|lane| lane.to_f64() == 0.0) {
         return false;
     }
-    let zeta = (yy - xx) / (2.0 * xy);
-    let root = (1.0 + zeta * zeta).sqrt();
-    let tangent = 1.0 / (zeta + if zeta >= 0.0 { root } else { -root });
-    let cosine = 1.0 / (1.0 + tangent * tangent).sqrt();
-    let sine = cosine * tangent;
+    let zeta = yy.sub(xx).div(V::from_f64(2.0).mul(xy));
+    let root = V::ONE.add(zeta.mul(zeta)).sqrt();
+    let tangent = V::ONE.div(zeta.add(V::select(V::ZERO.gt(zeta), root.neg(), root)));
+    let cosine = V::select(is_askew, V::ONE.div(V::ONE.add(tangent.mul(tangent)).sqrt()), V::ONE);
+    let sine = V::select(is_askew, cosine.mul(tangent), V::ZERO);
     for (x, y) in x.iter_mut().zip(y) {
-        (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
+        (*x, *y) = (cosine.mul(*x).sub(sine.mul(*y)), sine.mul(*x).add(cosine.mul(*y)));
     }
     true
 }

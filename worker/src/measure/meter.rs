@@ -5,6 +5,7 @@ use seedsweep_common::measure::{Measured, Quantity};
 use seedsweep_common::spec::Experiment;
 
 use super::{symmetry, table};
+use crate::nn::lane::Lanes;
 use crate::nn::network::Network;
 use crate::nn::scalar::Scalar;
 
@@ -18,20 +19,22 @@ pub(crate) struct Meter<'a> {
     due: Vec<u64>,
     /// How many of them are over.
     passed: usize,
-    units: symmetry::Units,
+    lanes: Lanes,
+    /// What was seen last: of each trial its series.
+    seen: Vec<f64>,
 }
 
 /// What was recorded of one trial.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Track {
     steps: Vec<u64>,
-    /// For each step the loss, if the curve is wanted, then what `symmetry` gives.
-    points: Vec<Vec<f64>>,
+    /// For each step the loss, if the curve is wanted, then what `symmetry` gives: (steps, series).
+    values: Vec<f64>,
 }
 
 impl<'a> Meter<'a> {
     /// For trials of `experiment` that make at most `updates` updates.
-    pub(crate) fn new(experiment: &'a Experiment, network: &'a Network, updates: u64) -> Self {
+    pub(crate) fn new(experiment: &'a Experiment, network: &'a Network, updates: u64, lanes: Lanes) -> Self {
         let measure = &experiment.measure;
         let plan = Plan::new(measure, &experiment.network);
         // the late rate is read off the curve, whether or not that is recorded
@@ -44,7 +47,8 @@ impl<'a> Meter<'a> {
             symmetry: measure.symmetry,
             due,
             passed: 0,
-            units: symmetry::Units::default(),
+            lanes,
+            seen: Vec::new(),
         }
     }
 
@@ -75,25 +79,54 @@ impl<'a> Meter<'a> {
         self.passed += 1;
     }
 
-    /// Records where a trial is after `steps` updates: its training loss and its parameters, where they are wanted.
-    pub(crate) fn record<S: Scalar>(&mut self, track: &mut Track, steps: u64, loss: f64, theta: &[S]) {
-        let mut point = Vec::new();
-        if self.curve {
-            point.push(loss);
+    /// Numbers of a point.
+    fn series(&self) -> usize {
+        let layers = if self.symmetry { self.network.layers().len() - 1 } else { 0 };
+        usize::from(self.curve) + layers * Quantity::SYMMETRY.len()
+    }
+
+    /// Looks at trials side by side: their training losses (trials) and parameters (parameters, trials), as far as they
+    /// are wanted.
+    pub(crate) fn look<S: Scalar>(&mut self, losses: &[S], theta: &[S]) {
+        let (trials, series) = (losses.len(), self.series());
+        self.seen.clear();
+        self.seen.resize(trials * series, 0.0);
+        if series == 0 {
+            return;
         }
-        if self.symmetry {
-            for pair in self.network.layers().windows(2) {
-                point.extend(self.units.measure(pair[0], pair[1], theta));
+        if self.curve {
+            for (point, loss) in self.seen.chunks_exact_mut(series).zip(losses) {
+                point[0] = loss.to_f64();
             }
         }
+        if !self.symmetry {
+            return;
+        }
+        for (l, pair) in self.network.layers().windows(2).enumerate() {
+            let at = usize::from(self.curve) + l * Quantity::SYMMETRY.len();
+            let all = symmetry::measure(pair[0], pair[1], theta, trials, self.lanes);
+            for (point, of_trial) in self.seen.chunks_exact_mut(series).zip(all) {
+                point[at..at + of_trial.len()].copy_from_slice(&of_trial);
+            }
+        }
+    }
+
+    /// Records where the trial in place `trial` of those looked at last is after `steps` updates.
+    pub(crate) fn record(&self, track: &mut Track, steps: u64, trial: usize) {
+        let series = self.series();
+        if track.steps.is_empty() {
+            track.steps.reserve_exact(self.due.len() + 1);
+            track.values.reserve_exact((self.due.len() + 1) * series);
+        }
         track.steps.push(steps);
-        track.points.push(point);
+        track.values.extend_from_slice(&self.seen[trial * series..(trial + 1) * series]);
     }
 
     /// Records where a trial ended.
     pub(crate) fn record_end<S: Scalar>(&mut self, track: &mut Track, steps: u64, loss: f64, theta: &[S]) {
         if track.steps.last() != Some(&steps) {
-            self.record(track, steps, loss, theta);
+            self.look(&[S::from_f64(loss)], theta);
+            self.record(track, steps, 0);
         }
     }
 }
@@ -106,13 +139,18 @@ impl Track {
 
     /// Steps and losses, where the curve was recorded.
     pub(super) fn curve(&self) -> impl Iterator<Item = (u64, f64)> {
-        self.steps.iter().copied().zip(self.points.iter().filter_map(|point| point.first().copied()))
+        self.steps.iter().copied().zip(self.values.iter().copied().step_by(self.series().max(1)))
     }
 
     /// The points as a table of `wanted`, which leaves out the curve where only the late rate needed it.
     pub(super) fn measured(self, wanted: &[(Quantity, u32)]) -> Measured {
-        let points: Vec<Vec<f64>> =
-            self.points.into_iter().map(|point| point[point.len() - wanted.len()..].to_vec()).collect();
-        table(self.steps, wanted, &points)
+        let series = self.series();
+        let points = self.values.chunks_exact(series.max(1)).map(|point| &point[series - wanted.len()..]);
+        table(self.steps.clone(), wanted, &points.collect::<Vec<_>>())
+    }
+
+    /// Numbers of a point.
+    fn series(&self) -> usize {
+        self.values.len() / self.steps.len().max(1)
     }
 }

@@ -34,11 +34,12 @@ pub(crate) fn finish(
         let points = start.as_deref().into_iter().chain([end]);
         let values: Vec<Vec<f64>> = points.map(|theta| point(experiment, network, dataset, theta)).collect();
         let steps = if values.len() > 1 { vec![0, track.last_step()] } else { vec![0] };
+        let values: Vec<&[f64]> = values.iter().map(Vec::as_slice).collect();
         measures.push(table(steps, &plan.at_the_ends, &values));
     }
     if !plan.of_all.is_empty() {
         let rate = rate::late(&experiment.train, dataset, track.curve());
-        measures.push(table(vec![track.last_step()], &plan.of_all, &[vec![rate]]));
+        measures.push(table(vec![track.last_step()], &plan.of_all, &[&[rate]]));
     }
     if !plan.on_the_way.is_empty() {
         measures.insert(0, track.measured(&plan.on_the_way));
@@ -59,7 +60,7 @@ fn point(experiment: &Experiment, network: &Network, dataset: &Dataset, theta: &
 }
 
 /// `points` (steps, series) as a table. The sign and payload of a NaN differ between machines: every NaN is one.
-fn table(steps: Vec<u64>, wanted: &[(Quantity, u32)], points: &[Vec<f64>]) -> Measured {
+fn table(steps: Vec<u64>, wanted: &[(Quantity, u32)], points: &[&[f64]]) -> Measured {
     let one = |value: f64| if value.is_nan() { f64::NAN } else { value };
     let series = wanted.iter().enumerate().map(|(number, &(quantity, layer))| {
         let values = points.iter().map(|point| one(point[number])).collect();

@@ -1,103 +1,155 @@
 //! How far apart the units of a hidden layer are: whether a start of equal units ever parts.
 //!
-//! A unit is one row: its in-weights, its bias and its out-weights.
+//! A unit is one row: its in-weights, its bias and its out-weights. Trials that train side by side are measured side by
+//! side, each in its lane.
 
 use super::jacobi;
+use crate::nn::lane::{Job, Lane, Lanes, Level, Precise, elements, elements_mut};
 use crate::nn::layer::Layer;
 use crate::nn::scalar::{Number, Scalar};
 
 /// Units whose distance is at most this share of the longer one count as one.
 const SAME_UNIT: f64 = 1e-6;
 
-/// Buffers, kept from point to point.
-#[derive(Debug, Default)]
-pub(super) struct Units {
-    /// (units, numbers of a unit).
-    rows: Vec<f64>,
-    /// The first of each group of units that count as one.
-    first: Vec<usize>,
-    lengths: Vec<f64>,
-    singular: Vec<f64>,
+/// Of each of `trials` trials: units that differ in any bit, units that differ by more than a millionth, the largest
+/// distance of two units, and the effective rank of all: of the units of `layer`, which `next` reads. NaN, but for the
+/// first, where a parameter is not finite. `theta` (parameters, trials).
+pub(super) fn measure<S: Scalar>(
+    layer: Layer,
+    next: Layer,
+    theta: &[S],
+    trials: usize,
+    lanes: Lanes,
+) -> Vec<[f64; 4]> {
+    match lanes.level() {
+        _ if trials == 1 => in_lanes::<S, f64>(layer, next, theta, trials),
+        Level::Baseline => in_lanes::<S, f64>(layer, next, theta, trials),
+        Level::Avx2 => in_lanes::<S, <f64 as Precise>::Avx2>(layer, next, theta, trials),
+        Level::Avx512 => in_lanes::<S, <f64 as Precise>::Avx512>(layer, next, theta, trials),
+    }
 }
 
-impl Units {
-    /// Units that differ in any bit, units that differ by more than a millionth, the largest distance of two units,
-    /// and the effective rank of all: of the units of `layer`, which `next` reads. NaN, but for the first, where a
-    /// parameter is not finite.
-    pub(super) fn measure<S: Scalar>(&mut self, layer: Layer, next: Layer, theta: &[S]) -> [f64; 4] {
-        let length = self.load(layer, next, theta);
-        let by_bits = self.distinct_by_bits(length) as f64;
-        if !self.rows.iter().all(|x| x.is_finite()) {
-            return [by_bits, f64::NAN, f64::NAN, f64::NAN];
-        }
-        let (distinct, difference) = self.distinct(length);
-        [by_bits, distinct as f64, difference, self.effective_rank(length)]
+fn in_lanes<S: Scalar, V: Lane<Elem = f64>>(
+    layer: Layer,
+    next: Layer,
+    theta: &[S],
+    trials: usize,
+) -> Vec<[f64; 4]> {
+    let mut all = Vec::with_capacity(trials);
+    for from in (0..trials).step_by(V::WIDTH) {
+        let to = trials.min(from + V::WIDTH);
+        let (rows, length) = load::<S, V>(layer, next, theta, trials, from..to);
+        let measured = V::enter(Units { rows, length });
+        all.extend((0..to - from).map(|lane| measured.map(|of_all| elements(&[of_all])[lane])));
     }
+    all
+}
 
-    /// Fills `rows`; says how many numbers a unit has.
-    fn load<S: Scalar>(&mut self, layer: Layer, next: Layer, theta: &[S]) -> usize {
-        let (weights, biases) = layer.parameters(theta);
-        let (out, _) = next.parameters(theta);
-        self.rows.clear();
-        for (unit, (weights, bias)) in weights.chunks_exact(layer.inputs).zip(biases).enumerate() {
-            self.rows.extend(weights.iter().map(|w| w.to_f64()));
-            self.rows.push(bias.to_f64());
-            self.rows.extend(out[unit..].iter().step_by(next.inputs).map(|v| v.to_f64()));
-        }
-        layer.inputs + 1 + next.outputs
-    }
-
-    fn distinct_by_bits(&mut self, length: usize) -> usize {
-        let Self { rows, first, .. } = self;
-        first.clear();
-        for (unit, row) in rows.chunks_exact(length).enumerate() {
-            let same = |other: &usize| {
-                let other = &rows[other * length..(other + 1) * length];
-                row.iter().zip(other).all(|(a, b)| a.to_bits() == b.to_bits())
-            };
-            if !first.iter().any(same) {
-                first.push(unit);
+/// The units of the trials `those`, one row after the other, and how many numbers a unit has.
+fn load<S: Scalar, V: Lane<Elem = f64>>(
+    layer: Layer,
+    next: Layer,
+    theta: &[S],
+    trials: usize,
+    those: std::ops::Range<usize>,
+) -> (Vec<V>, usize) {
+    let length = layer.inputs + 1 + next.outputs;
+    let mut rows = vec![V::ZERO; layer.outputs * length];
+    for (unit, row) in rows.chunks_exact_mut(length).enumerate() {
+        let weights = (0..layer.inputs).map(|k| layer.offset + unit * layer.inputs + k);
+        let bias = layer.offset + layer.weight_count() + unit;
+        let out = (0..next.outputs).map(|o| next.offset + o * next.inputs + unit);
+        for (numbers, place) in row.iter_mut().zip(weights.chain([bias]).chain(out)) {
+            let of_trials = &theta[place * trials..][those.clone()];
+            for (number, x) in elements_mut(std::slice::from_mut(numbers)).iter_mut().zip(of_trials) {
+                *number = x.to_f64();
             }
         }
-        first.len()
     }
+    (rows, length)
+}
 
-    /// Units that differ by more than [`SAME_UNIT`] from each one before that did, and the largest distance of any two.
-    fn distinct(&mut self, length: usize) -> (usize, f64) {
-        let Self { rows, first, lengths, .. } = self;
-        lengths.clear();
-        lengths.extend(rows.chunks_exact(length).map(|row| jacobi::dot(row, row).sqrt()));
-        first.clear();
-        let mut largest = 0.0_f64;
-        for (unit, row) in rows.chunks_exact(length).enumerate() {
-            let mut is_new = true;
-            let mut known = first.iter().peekable();
-            for (other, other_row) in rows.chunks_exact(length).take(unit).enumerate() {
-                let distance = jacobi::distance(row, other_row);
-                largest = largest.max(distance);
-                if known.next_if_eq(&&other).is_some() {
-                    is_new &= distance > SAME_UNIT * lengths[unit].max(lengths[other]);
-                }
+/// The units of a layer.
+struct Units<V> {
+    /// (units, numbers of a unit).
+    rows: Vec<V>,
+    length: usize,
+}
+
+impl<V: Lane<Elem = f64>> Job for Units<V> {
+    type Output = [V; 4];
+
+    #[inline(always)]
+    fn run(self) -> [V; 4] {
+        let Self { mut rows, length } = self;
+        let by_bits = distinct_by_bits(&rows, length);
+        // 0 for what is finite, else NaN
+        let finite = rows.iter().fold(V::ZERO, |sum, &x| sum.add(x.sub(x)));
+        let (distinct, difference) = distinct(&rows, length);
+        let rank = effective_rank(&mut rows, length);
+        [by_bits, distinct.add(finite), difference.add(finite), rank.add(finite)]
+    }
+}
+
+/// Units that differ in any bit from each one before.
+#[inline(always)]
+fn distinct_by_bits<V: Lane<Elem = f64>>(rows: &[V], length: usize) -> V {
+    let mut count = V::ZERO;
+    for (unit, row) in rows.chunks_exact(length).enumerate() {
+        let mut is_new = V::ONE;
+        for other in rows.chunks_exact(length).take(unit) {
+            let mut differing = V::ZERO.to_bits();
+            for (&a, &b) in row.iter().zip(other) {
+                let differs = V::bits_xor(a.to_bits(), b.to_bits());
+                // either of both
+                differing = V::bits_xor(V::bits_xor(differing, differs), V::bits_and(differing, differs));
             }
-            if is_new {
-                first.push(unit);
+            let differing = V::from_bits(differing);
+            let found = elements(std::slice::from_ref(&differing));
+            for (is_new, bits) in elements_mut(std::slice::from_mut(&mut is_new)).iter_mut().zip(found) {
+                *is_new = if bits.to_bits() == 0 { 0.0 } else { *is_new };
             }
         }
-        (first.len(), largest)
+        count = count.add(is_new);
     }
+    count
+}
 
-    /// exp of the entropy of the singular values over their sum (Roy & Vetterli 2007, eq. 1); 0 where all are 0.
-    /// Overwrites `rows`.
-    fn effective_rank(&mut self, length: usize) -> f64 {
-        jacobi::singular_values(&mut self.rows, length, &mut self.singular);
-        let total = self.singular.iter().fold(0.0, |sum, value| sum + value);
-        if total == 0.0 {
-            return 0.0;
+/// Units that differ by more than [`SAME_UNIT`] from each one before that did, and the largest distance of any two.
+#[inline(always)]
+fn distinct<V: Number>(rows: &[V], length: usize) -> (V, V) {
+    let lengths: Vec<V> = rows.chunks_exact(length).map(|row| jacobi::dot(row, row).sqrt()).collect();
+    let (mut count, mut largest) = (V::ZERO, V::ZERO);
+    // of each unit 1 where it counts, else 0
+    let mut counted: Vec<V> = Vec::with_capacity(lengths.len());
+    for (unit, row) in rows.chunks_exact(length).enumerate() {
+        let mut is_new = V::ONE;
+        for (other, other_row) in rows.chunks_exact(length).take(unit).enumerate() {
+            let distance = jacobi::distance(row, other_row);
+            largest = jacobi::larger(largest, distance);
+            let near = V::from_f64(SAME_UNIT).mul(jacobi::larger(lengths[unit], lengths[other]));
+            let far = V::select(distance.gt(near), is_new, V::ZERO);
+            is_new = V::select(counted[other].gt(V::ZERO), far, is_new);
         }
-        let shares = self.singular.iter().map(|value| value / total).filter(|&share| share > 0.0);
-        let entropy = shares.fold(0.0, |sum, share| sum - share * Number::log(share));
-        Number::exp(entropy)
+        counted.push(is_new);
+        count = count.add(is_new);
     }
+    (count, largest)
+}
+
+/// exp of the entropy of the singular values over their sum (Roy & Vetterli 2007, eq. 1); 0 where all are 0.
+/// Overwrites `rows`.
+#[inline(always)]
+fn effective_rank<V: Lane>(rows: &mut Vec<V>, length: usize) -> V {
+    let mut singular = Vec::new();
+    jacobi::singular_values(rows, length, &mut singular);
+    let total = singular.iter().fold(V::ZERO, |sum, &value| sum.add(value));
+    let mut entropy = V::ZERO;
+    for &value in &singular {
+        let share = value.div(total);
+        entropy = V::select(share.gt(V::ZERO), entropy.sub(share.mul(share.log())), entropy);
+    }
+    V::select(total.gt(V::ZERO), entropy.exp(), V::ZERO)
 }
 
 #[cfg(test)]
@@ -112,7 +164,8 @@ mod tests {
         let network =
             Network::new(&spec::Mlp { layers, activation: Activation::Tanh, output_activation }.into());
         assert_eq!(theta.len(), network.parameter_count());
-        network.layers().windows(2).map(|pair| Units::default().measure(pair[0], pair[1], theta)).collect()
+        let lanes = Lanes::detect();
+        network.layers().windows(2).map(|pair| super::measure(pair[0], pair[1], theta, 1, lanes)[0]).collect()
     }
 
     #[test]

@@ -20,7 +20,7 @@ mod rows;
 mod surface;
 mod symmetry;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::sync::atomic::AtomicBool;
 

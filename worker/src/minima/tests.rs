@@ -1,4 +1,4 @@
-mod canonical;
+pub(crate) mod canonical;
 mod cost;
 mod large;
 
@@ -322,6 +322,30 @@ fn null_directions_of_known_symmetries_are_flat() {
 }
 
 #[test]
+fn explained_null_directions_are_counted() {
+    let counts = |case: &Case, lr: f64| {
+        let mut rng = ChaCha8Rng::seed_from_u64(0);
+        let start = case.xavier(&mut rng);
+        let end = case.train(start, &mut rng, 4, lr, 50);
+        let polish = case.finish(&end, BUDGET).polish.unwrap();
+        polish.null_directions.zip(polish.explained)
+    };
+    // a shift of all logits: by the weights of either input, and by the biases
+    let mix = DataSource::GaussMix { samples: 60, classes: 3, dims: 2, radius: 1.0 };
+    let softmax = |l2| Case::new(mix.clone(), &[2, 3], Activation::Tanh, Loss::CrossEntropy, l2);
+    assert_eq!(counts(&softmax(0.0), 0.05), Some((3, 3)));
+    assert_eq!(counts(&softmax(1e-3), 0.05), Some((0, 0)));
+    // two linear units: four mixings and two shifts; with l2 one rotation
+    let linear = |l2| Case::new(DataSource::Iris, &[4, 2, 3], Activation::Identity, Loss::Mse, l2);
+    assert_eq!(counts(&linear(0.0), 0.01), Some((6, 6)));
+    assert_eq!(counts(&linear(1e-3), 0.01), Some((1, 1)));
+    // a point that did not get there has no Hessian
+    let moons = Case::moons();
+    let polish = moons.finish(&moons_end(&moons, 0), 2).polish.unwrap();
+    assert_eq!((polish.null_directions, polish.explained), (None, None));
+}
+
+#[test]
 fn null_directions_that_no_symmetry_explains_are_not_certified() {
     // 33 parameters on four rows: the zeros of the loss form a surface of many dimensions
     let xor = DataSource::Xor { encoding: XorEncoding::Signed };
@@ -346,8 +370,8 @@ fn a_budget_that_is_out_keeps_the_unpolished_point() {
         let unpolished = finish(&case.problem(None), &end, &AtomicBool::new(false)).unwrap();
         let finish = case.finish(&end, budget);
         assert_eq!(
-            (finish.sketch_raw, finish.sketch_function),
-            (unpolished.sketch_raw, unpolished.sketch_function)
+            (finish.sketch_raw, finish.sketch_canonical, finish.sketch_function),
+            (unpolished.sketch_raw, unpolished.sketch_canonical, unpolished.sketch_function)
         );
     }
 }
@@ -391,7 +415,26 @@ fn sketches_see_the_function_and_not_the_order_of_units() {
     let sketch = |theta: &[f64]| finish(&case.problem(None), theta, &AtomicBool::new(false)).unwrap();
     let (one, two) = (sketch(&theta), sketch(&other));
     assert!(fingerprint::distance(&one.sketch_function, &two.sketch_function) < 1e-14);
+    let [canonical, image] = [&one, &two].map(|finish| finish.sketch_canonical.unwrap());
+    assert!(fingerprint::distance(&canonical, &image) < 1e-12);
     assert!(fingerprint::distance(&one.sketch_raw, &two.sketch_raw) > 0.1);
+}
+
+#[test]
+fn linear_hidden_layers_have_no_canonical_sketch() {
+    let moons = DataSource::Moons { samples: 64, noise: 0.0 };
+    for (layers, has_form) in [(&[2, 3, 1][..], false), (&[2, 1], true)] {
+        let case = Case::new(moons.clone(), layers, Activation::Identity, Loss::Mse, 1e-3);
+        let theta = case.xavier(&mut ChaCha8Rng::seed_from_u64(1));
+        let finish = finish(&case.problem(None), &theta, &AtomicBool::new(false)).unwrap();
+        assert_eq!(finish.sketch_canonical.is_some(), has_form);
+        let spec = spec::Mlp {
+            layers: layers.to_vec(),
+            activation: Activation::Identity,
+            output_activation: Activation::Identity,
+        };
+        assert_eq!(spec::Network::Mlp(spec).has_canonical_form(), has_form);
+    }
 }
 
 #[test]
@@ -415,6 +458,9 @@ fn sketches_are_golden() {
     let first = |sketch: fingerprint::Sketch| [sketch[0], sketch[1], sketch[15]];
     assert_eq!(first(sketch.sketch_raw), [-0.7460149311757487, -0.27052235393694063, 0.18639446465719334]);
     assert_eq!(first(sketch.sketch_function), [-1.0795967096982169, -0.43070158418275967, 5.280874555631269]);
+    let canonical = sketch.sketch_canonical.unwrap();
+    let pinned = [-0.2624901763194547, -3.4087455595584806, 4.607800090829487];
+    assert_eq!([canonical[0], canonical[1], canonical[31]], pinned);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use crate::nn::lane::{Lane, Lanes};
 use crate::nn::network::{Batch, Network};
 use crate::nn::pod::{self, Pick, Rule, Wanted};
 use crate::nn::relu_sum;
+use crate::nn::stream::LaneRows;
 
 /// Networks side by side. What each does stands at [`pod::Pod`].
 #[derive(Debug)]
@@ -55,6 +56,14 @@ impl<'a, V: Lane> AnyPod<'a, V> {
         }
     }
 
+    /// The parameters of all lanes, in drawing order.
+    pub(crate) fn values(&self) -> Vec<V> {
+        match self {
+            Self::Layers(pod) => pod.values(),
+            Self::Sum(pod) => pod.theta.clone(),
+        }
+    }
+
     /// Parameters and gradient to make an update of, and what to make it on.
     pub(crate) fn update_parts(&mut self) -> (&mut [V], &mut [V], Lanes) {
         match self {
@@ -73,6 +82,21 @@ impl<'a, V: Lane> AnyPod<'a, V> {
         match self {
             Self::Layers(pod) => pod.pass(pick, wanted, look),
             Self::Sum(pod) => pod.pass(pick, wanted, look),
+        }
+    }
+
+    /// The gradient over rows that are no part of the data.
+    ///
+    /// # Panics
+    /// If the network is layers: they train on a stream one at a time, in unit lanes.
+    pub(crate) fn pass_fresh<E>(
+        &mut self,
+        rows: &LaneRows<V>,
+        look: impl FnMut() -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self {
+            Self::Layers(_) => unreachable!("layers train on a stream one at a time"),
+            Self::Sum(pod) => pod.pass_fresh(rows, look),
         }
     }
 

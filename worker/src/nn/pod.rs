@@ -139,6 +139,11 @@ impl<'a, V: Lane> Pod<'a, V> {
         places(&self.strips).map(|place| all[place * V::WIDTH + lane]).collect()
     }
 
+    /// The parameters of all lanes, in drawing order.
+    pub(crate) fn values(&self) -> Vec<V> {
+        places(&self.strips).map(|place| self.theta[place]).collect()
+    }
+
     /// Goes over the picked rows: the gradient with l2 is left in `gradient`, the mean loss with l2 is returned.
     /// After each piece of rows `look` is told how many rows it had, with their outputs and targets,
     /// (rows, outputs); it may end the pass early.
@@ -227,6 +232,18 @@ impl<'a, V: Lane> Pod<'a, V> {
     /// Width of the output.
     pub(crate) fn output_width(&self) -> usize {
         self.strips[self.strips.len() - 1].layer.outputs
+    }
+
+    /// Brings all picked rows together, as a pass does piece by piece: for measurements.
+    pub(crate) fn bring_together(&mut self, pick: Pick<'_>) {
+        let count = match pick {
+            Pick::All => self.rows.targets.len() / self.output_width(),
+            Pick::Same(rows) => rows.len(),
+            Pick::Own(rows) => rows[0].len(),
+        };
+        for from in (0..count).step_by(PIECE_ROWS) {
+            self.gather(pick, from, count.min(from + PIECE_ROWS));
+        }
     }
 
     /// Fills the buffers with rows `from..to` of those picked.

@@ -5,6 +5,7 @@ use rand::rngs::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
 use seedsweep_common::seed::{self, Purpose};
 
+use crate::nn::lane::{Lane, elements_mut};
 use crate::nn::scalar::Scalar;
 
 /// The rows of one trial.
@@ -59,6 +60,69 @@ impl Stream {
             }
             targets.push(S::from_f64(label));
         }
+    }
+}
+
+/// The rows of an update for each lane of a register.
+#[derive(Debug)]
+pub(crate) struct LaneRows<V: Lane> {
+    features: Vec<V>,
+    targets: Vec<V>,
+    /// Those of one lane.
+    drawn: (Vec<V::Elem>, Vec<V::Elem>),
+}
+
+impl<V: Lane> Default for LaneRows<V> {
+    fn default() -> Self {
+        Self { features: Vec::new(), targets: Vec::new(), drawn: (Vec::new(), Vec::new()) }
+    }
+}
+
+impl<V: Lane> LaneRows<V> {
+    /// Bytes of `rows` rows of `dims` inputs.
+    pub(crate) fn bytes(rows: usize, dims: usize) -> usize {
+        rows * (dims + 1) * (size_of::<V>() + size_of::<V::Elem>())
+    }
+
+    /// Draws the next `rows` rows of a stream for all lanes, or of one for each of the first lanes. `look` may end it
+    /// after each stream.
+    pub(crate) fn draw<E>(
+        &mut self,
+        streams: &mut [&mut Stream],
+        rows: usize,
+        mut look: impl FnMut() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let (features, targets) = &mut self.drawn;
+        self.targets.resize(rows, V::ZERO);
+        if let [stream] = streams {
+            stream.draw(rows, features, targets);
+            self.features.clear();
+            self.features.extend(features.iter().map(|&x| V::splat(x)));
+            self.targets.clear();
+            self.targets.extend(targets.iter().map(|&y| V::splat(y)));
+            return look();
+        }
+        for (lane, stream) in streams.iter_mut().enumerate() {
+            stream.draw(rows, features, targets);
+            self.features.resize(features.len(), V::ZERO);
+            for (all, one) in [(&mut self.features, &*features), (&mut self.targets, &*targets)] {
+                for (place, &value) in elements_mut(all).chunks_exact_mut(V::WIDTH).zip(one) {
+                    place[lane] = value;
+                }
+            }
+            look()?;
+        }
+        Ok(())
+    }
+
+    /// (rows, inputs).
+    pub(crate) fn features(&self) -> &[V] {
+        &self.features
+    }
+
+    /// (rows).
+    pub(crate) fn targets(&self) -> &[V] {
+        &self.targets
     }
 }
 

@@ -233,6 +233,14 @@ impl<V: Lane> Unit<V> {
         Ok(V::Elem::from_f64(l2).fma(self.squared_norm(&self.theta), mean))
     }
 
+    /// Brings the rows `pick` together, as a pass does piece by piece: for measurements.
+    pub(crate) fn bring_together(&mut self, rows: Batch<'_, V::Elem>, pick: &[usize]) {
+        let sizes = (self.layout.sheets[0].layer.inputs, self.layout.last().layer.outputs);
+        for piece in pick.chunks(self.layout.piece) {
+            self.gathered.rows(rows, Some(piece), 0..piece.len(), sizes, self.layout.input_stride);
+        }
+    }
+
     /// One update from the gradient that the last pass left.
     pub(crate) fn update(&mut self, step: Step<'_, V>) {
         V::enter(Whole { step, theta: &mut self.theta, gradient: &mut self.gradient });

@@ -97,8 +97,7 @@ struct Descent<'a, V: Lane> {
 impl<'a, V: Lane> Descent<'a, V> {
     fn new(common: &'a Common<'a, V::Elem>, start: &[V::Elem]) -> Self {
         let train = common.train;
-        let count = common.rows.features.len() / common.network.input_width();
-        let limit = plan::updates(train, count as u64).unwrap_or(u64::MAX);
+        let limit = plan::updates(train, common.epoch_rows as u64).unwrap_or(u64::MAX);
         let mut unit = Unit::new(common.network, train.loss);
         unit.set(start);
         Self {
@@ -107,7 +106,7 @@ impl<'a, V: Lane> Descent<'a, V> {
             rates: Rates::new(train.lr, train.schedule, limit),
             limit,
             steps: 0,
-            meter: Meter::new(common.experiment, common.network, limit),
+            meter: Meter::new(common.experiment, common.network, limit, common.lanes),
             track: Track::default(),
             common,
             unit,
@@ -157,11 +156,12 @@ impl<'a, V: Lane> Descent<'a, V> {
         }
         let Common { rows, train, cancelled, .. } = *self.common;
         let loss = match self.meter.wants_loss() {
-            true => self.unit.pass(rows, None, train.l2, Aim::Loss, |_| look(cancelled))?.to_f64(),
-            false => 0.0,
+            true => self.unit.pass(rows, None, train.l2, Aim::Loss, |_| look(cancelled))?,
+            false => V::Elem::ZERO,
         };
         let theta = if self.meter.wants_parameters() { self.unit.get() } else { Vec::new() };
-        self.meter.record(&mut self.track, self.steps, loss, &theta);
+        self.meter.look(&[loss], &theta);
+        self.meter.record(&mut self.track, self.steps, 0);
         self.meter.pass();
         Ok(())
     }
@@ -169,8 +169,7 @@ impl<'a, V: Lane> Descent<'a, V> {
     /// Updates on small batches. The rules are looked at after each whole epoch, on all rows.
     fn small_batches(&mut self, size: usize, mut feed: Feed) -> Result<StopReason, Cancelled> {
         let has_rules = has_rules(&self.common.train.stop);
-        let count = self.common.rows.features.len() / self.common.network.input_width();
-        let updates_per_epoch = count.div_ceil(size) as u64;
+        let updates_per_epoch = self.common.epoch_rows.div_ceil(size) as u64;
         let (mut features, mut targets) = (Vec::new(), Vec::new());
         while self.steps < self.limit {
             let updates = updates_per_epoch.min(self.limit - self.steps);

@@ -7,6 +7,7 @@ use crate::nn;
 use crate::nn::any_pod::AnyPod;
 use crate::nn::lane::{Lane, Level, Precise};
 use crate::nn::network::Network;
+use crate::nn::stream::LaneRows;
 use crate::nn::unit::Unit;
 
 /// What the memory of a slot hangs on.
@@ -17,6 +18,8 @@ pub(super) struct Slot<'a> {
     /// Training rows, and how many of them an update takes.
     pub(super) rows: usize,
     pub(super) batch: usize,
+    /// Whether the rows of an update are drawn for it.
+    pub(super) is_fresh: bool,
     /// Whether the restarts of a pod visit the rows in different orders.
     pub(super) own_rows: bool,
     /// Whether there are stop rules, which need the gradient before the update.
@@ -48,6 +51,13 @@ impl Slot<'_> {
 
     fn training<V: Lane>(&self) -> usize {
         let is_gathered = self.batch < self.rows;
+        let inputs = self.network.input_width();
+        let drawn = match self.axis {
+            _ if !self.is_fresh => 0,
+            Axis::Restart => LaneRows::<V>::bytes(self.batch, inputs),
+            Axis::Unit if self.network.sum().is_some() => LaneRows::<V::Elem>::bytes(self.batch, inputs),
+            Axis::Unit => self.batch * (inputs + 1) * size_of::<V::Elem>(),
+        };
         let (parameters, buffers) = match self.axis {
             Axis::Restart => AnyPod::<V>::bytes(self.network, self.own_rows),
             Axis::Unit if self.network.sum().is_some() => {
@@ -55,7 +65,7 @@ impl Slot<'_> {
             }
             Axis::Unit => Unit::<V>::bytes(self.network, self.batch, is_gathered, self.has_rules),
         };
-        buffers + nn::optimizer::Optimizer::<V>::bytes(self.optimizer, parameters)
+        buffers + drawn + nn::optimizer::Optimizer::<V>::bytes(self.optimizer, parameters)
     }
 
     fn norm<V: Lane>(&self) -> usize {

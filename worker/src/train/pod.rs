@@ -22,10 +22,11 @@ use crate::nn::order::Order;
 use crate::nn::pod::{Pick, Rule, Wanted};
 use crate::nn::scalar::{Number, Scalar};
 use crate::nn::schedule::Rates;
+use crate::nn::stream::{LaneRows, Stream};
 
-const GRADIENT: Wanted = Wanted { loss: false, gradient: true };
+pub(super) const GRADIENT: Wanted = Wanted { loss: false, gradient: true };
 const LOSS: Wanted = Wanted { loss: true, gradient: false };
-const OUTPUTS: Wanted = Wanted { loss: false, gradient: false };
+pub(super) const OUTPUTS: Wanted = Wanted { loss: false, gradient: false };
 
 /// Updates made at once: enough to make the looks between them cheap, few enough to repeat.
 const BLOCK: u64 = 64;
@@ -40,16 +41,26 @@ pub(super) struct Common<'a, S> {
     /// All rows to test on; there may be none.
     pub(super) test: network::Batch<'a, S>,
     pub(super) labels: Labels,
+    /// Rows that an epoch goes over.
+    pub(super) epoch_rows: usize,
     pub(super) lanes: Lanes,
     pub(super) cancelled: &'a AtomicBool,
 }
 
-/// In which order a pod's trials visit the rows.
-pub(super) enum Orders<'a> {
-    /// All in the same.
-    Same(Box<Order>),
-    /// Each in its own: that of the trial which starts at this place among the starts.
-    Own(&'a dyn Fn(usize) -> Order),
+/// Where the small batches of a pod's trials come from.
+pub(super) enum Feeds<'a> {
+    /// From the training rows.
+    Rows(Source<'a, Order>),
+    /// Fresh for every update.
+    Fresh(Source<'a, Stream>),
+}
+
+/// What the trials of a pod draw from.
+pub(super) enum Source<'a, T> {
+    /// All from the same.
+    Same(Box<T>),
+    /// Each from its own: that of the trial which starts at this place among the starts.
+    Own(&'a dyn Fn(usize) -> T),
 }
 
 /// Whether a lane can take another trial once its own has ended. Rules must end them at different times; no update may
@@ -75,10 +86,10 @@ pub(super) fn refills(experiment: &Experiment, rows: usize) -> bool {
 pub(super) fn train<V: Lane>(
     common: &Common<'_, V::Elem>,
     starts: &[Vec<V::Elem>],
-    orders: Orders<'_>,
+    feeds: Feeds<'_>,
 ) -> Result<Vec<Trained>, Cancelled> {
     let mut descents = Descents::<V>::new(common, starts);
-    let ends = descents.run(orders)?;
+    let ends = descents.run(feeds)?;
     let Descents { mut meter, tracks, .. } = descents;
     let thetas: Vec<&[V::Elem]> = ends.iter().map(|(_, theta)| theta.as_slice()).collect();
     let train = score::<V>(common, common.rows, common.train.l2, &thetas)?;
@@ -154,8 +165,7 @@ impl<'a, V: Lane> Descents<'a, V> {
         let mut pod = AnyPod::new(common.network, loss, l2, common.rows, common.lanes);
         load(&mut pod, starts);
         let train = common.train;
-        let count = common.rows.features.len() / common.network.input_width();
-        let limit = plan::updates(train, count as u64).unwrap_or(u64::MAX);
+        let limit = plan::updates(train, common.epoch_rows as u64).unwrap_or(u64::MAX);
         Self {
             optimizer: Optimizer::new(&train.optimizer, pod.update_parts().0.len()),
             decay: WeightDecay::new(&train.optimizer, train.weight_decay),
@@ -164,7 +174,7 @@ impl<'a, V: Lane> Descents<'a, V> {
             steps: 0,
             occupants: (0..starts.len().min(V::WIDTH)).map(|trial| Occupant { trial, before: 0 }).collect(),
             ends: vec![None; starts.len()],
-            meter: Meter::new(common.experiment, common.network, limit),
+            meter: Meter::new(common.experiment, common.network, limit, common.lanes),
             tracks: vec![Track::default(); starts.len()],
             starts,
             common,
@@ -173,12 +183,12 @@ impl<'a, V: Lane> Descents<'a, V> {
     }
 
     /// Trains every lane to its end.
-    fn run(&mut self, orders: Orders<'_>) -> Result<Vec<End<V::Elem>>, Cancelled> {
+    fn run(&mut self, feeds: Feeds<'_>) -> Result<Vec<End<V::Elem>>, Cancelled> {
         self.measure()?;
         self.end_diverged();
         match self.common.train.batch {
             Batch::Full => self.full_batches()?,
-            Batch::Size(size) => self.small_batches(size as usize, orders)?,
+            Batch::Size(size) => self.small_batches(size as usize, feeds)?,
         }
         Ok(std::mem::take(&mut self.ends).into_iter().flatten().collect())
     }
@@ -236,15 +246,26 @@ impl<'a, V: Lane> Descents<'a, V> {
         done
     }
 
-    fn small_batches(&mut self, size: usize, orders: Orders<'_>) -> Result<(), Cancelled> {
-        let count = self.common.rows.features.len() / self.common.network.input_width();
-        let updates_per_epoch = count.div_ceil(size) as u64;
-        let mut orders = Epochs { orders, own: Vec::new() };
+    fn small_batches(&mut self, size: usize, feeds: Feeds<'_>) -> Result<(), Cancelled> {
+        let updates_per_epoch = self.common.epoch_rows.div_ceil(size) as u64;
+        let mut feeds = match feeds {
+            Feeds::Rows(source) => Of::Rows(Taps::new(source)),
+            Feeds::Fresh(source) => Of::Fresh(Taps::new(source), LaneRows::default()),
+        };
         while self.is_running() || self.is_awaited() {
             self.refill();
             self.end_at_limit();
             let updates = self.updates_left().min(updates_per_epoch);
-            self.epoch(&orders.next(&self.occupants), size, updates)?;
+            match &mut feeds {
+                Of::Rows(orders) => {
+                    let orders = orders.of(&self.occupants).into_iter();
+                    self.epoch(&orders.map(Order::next_epoch).collect::<Vec<_>>(), size, updates)?;
+                }
+                Of::Fresh(streams, rows) => {
+                    let mut streams = streams.of(&self.occupants);
+                    self.fresh_updates(&mut streams, rows, size, updates)?;
+                }
+            }
             self.end_diverged();
             if self.common.train.stop != Stop::default() && self.is_running() && updates == updates_per_epoch
             {
@@ -263,6 +284,24 @@ impl<'a, V: Lane> Descents<'a, V> {
             batch.clear();
             batch.extend(rows.iter().map(|rows| &rows[from..count.min(from + size)]));
             self.step_on(if let [rows] = batch[..] { Pick::Same(rows) } else { Pick::Own(&batch) })?;
+        }
+        Ok(())
+    }
+
+    /// As many updates on `size` rows each that no other update sees; `rows` is room for them.
+    fn fresh_updates(
+        &mut self,
+        streams: &mut [&mut Stream],
+        rows: &mut LaneRows<V>,
+        size: usize,
+        updates: u64,
+    ) -> Result<(), Cancelled> {
+        let cancelled = self.common.cancelled;
+        for _ in 0..updates {
+            rows.draw(streams, size, || look(cancelled))?;
+            self.pod.pass_fresh(rows, || look(cancelled))?;
+            self.update();
+            self.measure()?;
         }
         Ok(())
     }
@@ -288,12 +327,11 @@ impl<'a, V: Lane> Descents<'a, V> {
             true => self.pod.pass(Pick::All, LOSS, |_, _| look(cancelled))?,
             false => V::ZERO,
         };
-        let losses = elements(std::slice::from_ref(&losses));
+        let theta = if self.meter.wants_parameters() { self.pod.values() } else { Vec::new() };
+        self.meter.look(elements(std::slice::from_ref(&losses)), elements(&theta));
         for (lane, at) in self.occupants.iter().enumerate() {
             if self.ends[at.trial].is_none() {
-                let theta = if self.meter.wants_parameters() { self.pod.get(lane) } else { Vec::new() };
-                let loss = losses[lane].to_f64();
-                self.meter.record(&mut self.tracks[at.trial], self.steps, loss, &theta);
+                self.meter.record(&mut self.tracks[at.trial], self.steps, lane);
             }
         }
         self.meter.pass();
@@ -428,30 +466,40 @@ impl<'a, V: Lane> Descents<'a, V> {
     }
 }
 
-/// The orders of the trials in the lanes, an epoch at a time.
-struct Epochs<'a> {
-    orders: Orders<'a>,
-    /// Of each lane, where orders are their own: the trial, and its order.
-    own: Vec<(usize, Order)>,
+/// What feeds the lanes, with what its rows are gathered in.
+enum Of<'a, V: Lane> {
+    Rows(Taps<'a, Order>),
+    Fresh(Taps<'a, Stream>, LaneRows<V>),
 }
 
-impl Epochs<'_> {
-    /// The rows of the next epoch: one slice for all lanes, or one for each.
-    fn next(&mut self, occupants: &[Occupant]) -> Vec<&[usize]> {
-        let order_of = match &mut self.orders {
-            Orders::Same(order) => return vec![order.next_epoch()],
-            Orders::Own(order_of) => order_of,
+/// What the trials in the lanes draw from.
+struct Taps<'a, T> {
+    source: Source<'a, T>,
+    /// Of each lane, where each trial has its own: the trial, and that.
+    own: Vec<(usize, T)>,
+}
+
+impl<'a, T> Taps<'a, T> {
+    fn new(source: Source<'a, T>) -> Self {
+        Self { source, own: Vec::new() }
+    }
+
+    /// One for all lanes, or one for each.
+    fn of(&mut self, occupants: &[Occupant]) -> Vec<&mut T> {
+        let own = match &mut self.source {
+            Source::Same(same) => return vec![same],
+            Source::Own(own) => own,
         };
         for (lane, at) in occupants.iter().enumerate() {
             match self.own.get_mut(lane) {
-                None => self.own.push((at.trial, order_of(at.trial))),
-                Some((trial, order)) if *trial != at.trial => {
-                    (*trial, *order) = (at.trial, order_of(at.trial));
+                None => self.own.push((at.trial, own(at.trial))),
+                Some((trial, of_lane)) if *trial != at.trial => {
+                    (*trial, *of_lane) = (at.trial, own(at.trial));
                 }
                 Some(_) => {}
             }
         }
-        self.own.iter_mut().map(|(_, order)| order.next_epoch()).collect()
+        self.own.iter_mut().map(|(_, own)| own).collect()
     }
 }
 
@@ -463,7 +511,7 @@ fn load<V: Lane, T: AsRef<[V::Elem]>>(pod: &mut AnyPod<'_, V>, thetas: &[T]) {
 }
 
 /// Mean loss with `l2` and share of rows classified right, for each of `thetas`.
-fn score<V: Lane>(
+pub(super) fn score<V: Lane>(
     common: &Common<'_, V::Elem>,
     rows: network::Batch<'_, V::Elem>,
     l2: f64,

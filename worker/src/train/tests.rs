@@ -1,6 +1,7 @@
 mod curves;
 mod measures;
 mod sums;
+mod symmetric;
 
 use std::collections::BTreeSet;
 
@@ -64,6 +65,7 @@ pub(super) fn demo() -> Experiment {
         starts: None,
         orders: None,
         fork: None,
+        stop_when: None,
         vary: VarySet { init: true, order: true, ..VarySet::default() },
         parameters: Vec::new(),
     }

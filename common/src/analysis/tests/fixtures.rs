@@ -47,6 +47,7 @@ pub(crate) fn experiment(name: &str, vary: VarySet, starts: Option<u32>, restart
         starts,
         orders: None,
         fork: None,
+        stop_when: None,
         vary,
         parameters: Vec::new(),
     }
@@ -124,5 +125,5 @@ pub(crate) fn ended(outcomes: &[Outcome], failed: &[u32]) -> ExperimentProgress 
     let diverged = outcomes.iter().filter(|o| o.stop_reason == StopReason::Diverged).count() as u64;
     let (done, lost) = (outcomes.len() as u64, failed.len() as u64);
     let trials = TrialCounts { total: done + lost, done, failed: lost, diverged, ..TrialCounts::default() };
-    ExperimentProgress { trials, failed: failed.to_vec() }
+    ExperimentProgress { trials, failed: failed.to_vec(), ..ExperimentProgress::default() }
 }

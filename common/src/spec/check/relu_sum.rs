@@ -44,10 +44,16 @@ pub(super) fn fits(sum: &ReluSum, experiment: &Experiment, cell: &Cell, out: &mu
 /// Whether the population loss has all that it needs, or is not asked for. Its own messages are enough: nothing else
 /// need be said about a spec that mixes it with rows.
 pub(super) fn population_is_whole(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) -> bool {
-    let teacher = match (experiment.train.loss, &experiment.data.source) {
-        (Loss::Population, DataSource::TeacherPopulation { teacher_units }) => *teacher_units,
+    let (teacher, dataset) = match (experiment.train.loss, &experiment.data.source) {
+        (Loss::Population, DataSource::TeacherPopulation { teacher_units }) => {
+            (*teacher_units, "teacher_population")
+        }
+        (Loss::Population, DataSource::TeacherStream { teacher_units, .. }) => {
+            (*teacher_units, "teacher_stream")
+        }
         (Loss::Population, _) => {
-            let label = "write `dataset = \"teacher_population\"` with its `teacher_units`";
+            let label =
+                "write `dataset = \"teacher_population\"` with its `teacher_units`, or `\"teacher_stream\"`";
             out.error(
                 cell.place_of_any(&["data.dataset", "data.file"]),
                 "`population` needs a teacher",
@@ -94,14 +100,18 @@ pub(super) fn population_is_whole(experiment: &Experiment, cell: &Cell, out: &mu
         let title = "`teacher_units` must be at most `inputs`: their directions are orthogonal";
         refuse("data.teacher_units", title, &format!("{teacher} units, {} inputs", sum.inputs));
     }
-    if experiment.train.batch != Batch::Full {
-        refuse("train.batch", "`population` has no rows to make batches of", "write `batch = \"full\"`");
+    let is_whole = dataset == "teacher_population";
+    if is_whole && experiment.train.batch != Batch::Full {
+        let label = "write `batch = \"full\"`, or `dataset = \"teacher_stream\"`";
+        refuse("train.batch", "`teacher_population` has no rows to make batches of", label);
     }
     if experiment.data.test_fraction > 0.0 {
-        refuse("data.test_fraction", "`teacher_population` has no rows to keep for testing", "remove this");
+        let title = format!("`{dataset}` has no rows to keep for testing");
+        refuse("data.test_fraction", &title, "remove this: the loss is that on all inputs");
     }
     if experiment.data.standardize {
-        refuse("data.standardize", "the inputs of `teacher_population` are standard normal", "remove this");
+        let title = format!("the inputs of `{dataset}` are standard normal");
+        refuse("data.standardize", &title, "remove this");
     }
     whole
 }

@@ -281,6 +281,22 @@ fn a_sum_of_relus_has_ones_behind_it_and_the_population_no_rows() {
 }
 
 #[test]
+fn a_population_can_be_met_row_by_row() {
+    let sets = ["data.dataset=teacher_stream", "train.optimizer=sgd", "train.lr=0.02", "train.batch=64"];
+    let spec = spec_with(POPULATION, &sets);
+    let experiment = &spec.experiments[0];
+    let source = DataSource::TeacherStream { samples: 1_000, dims: 10, teacher_units: 10 };
+    assert_eq!((&experiment.data.source, experiment.train.batch), (&source, Batch::Size(64)));
+    assert_eq!(experiment.train.loss, Loss::Population);
+    assert_eq!(parse_canonical(&spec.canonical()).unwrap(), spec);
+    // the expectation hangs on no drawn row
+    let sets = [&sets[..], &["experiment.a.vary=[\"init\", \"data\"]"]].concat();
+    assert!(!plan::data_matters(&spec_with(POPULATION, &sets).experiments[0]));
+    let rows = [&sets[..], &["train.loss=mse"]].concat();
+    assert!(plan::data_matters(&spec_with(POPULATION, &rows).experiments[0]));
+}
+
+#[test]
 fn another_kind_of_network_drops_what_the_old_one_was_made_of() {
     let rows = ["data.dataset=teacher_student", "data.samples=50", "train.loss=mse"];
     let signs =
@@ -310,7 +326,7 @@ fn signs_make_a_start_random_whatever_its_scheme() {
 #[test]
 fn whatever_a_later_version_will_know_is_refused_by_name() {
     let keys = [("minima", "connected=true"), ("minima", "level=connected")];
-    let top = ["audit=0.02", "stop_when={ n = 3 }", "trainer=\"python\""].map(str::to_owned);
+    let top = ["audit=0.02", "trainer=\"python\""].map(str::to_owned);
     let datasets = keys::LATER_DATASETS.iter().map(|name| format!("data.dataset={name}"));
     let nested = keys.iter().map(|(table, set)| format!("{table}.{set}"));
     for set in top.into_iter().chain(datasets).chain(nested) {
@@ -528,4 +544,25 @@ sweep a: 2 experiments, 80 trials
     training   rows: 64; updates per trial: 160
 ";
     assert_eq!(summary(&spec).to_string(), expected);
+}
+
+#[test]
+fn an_experiment_without_a_number_of_restarts_takes_the_rule_of_the_sweep() {
+    let text = format!("stop_when = {{ coverage = 0.9, max_restarts = 500 }}\n{TABLES}{EXPERIMENT}");
+    let given = spec_with(&text, &[]);
+    assert_eq!(given.experiments[0].stop_when, None, "a number is a number");
+    let rule = "experiment.random.stop_when={ same_pair_width = 0.2, max_restarts = 64 }";
+    let plain: String =
+        text.lines().filter(|line| !line.starts_with("restarts")).map(|line| format!("{line}\n")).collect();
+    let taken = spec_with(&plain, &[]);
+    let goals = StopWhen { same_pair_width: None, coverage: Some(0.9) };
+    assert_eq!((taken.experiments[0].stop_when, taken.experiments[0].restarts), (Some(goals), 500));
+    let own = spec_with(&plain, &[rule]);
+    let goals = StopWhen { same_pair_width: Some(0.2), coverage: None };
+    assert_eq!((own.experiments[0].stop_when, own.experiments[0].restarts), (Some(goals), 64));
+    // a spec without the key keeps the id that it had
+    assert!(!given.canonical().contains("stop_when"));
+    assert_eq!(parse_canonical(&taken.canonical()).unwrap(), taken);
+    assert_eq!(summary(&taken).experiments[0].looks(), "up to 500, looked at after 32, 64, 128, …");
+    assert_eq!(summary(&own).experiments[0].looks(), "up to 64, looked at after 32, 64");
 }

@@ -91,8 +91,15 @@ fn population(teacher_units: u32) -> Data {
 
 /// A network and a loss that fit `data`.
 fn network(rng: &mut ChaCha8Rng, data: &Data) -> (Network, Loss) {
-    if let DataSource::TeacherPopulation { teacher_units } = data.source {
-        let (inputs, units) = (teacher_units + rng.random_range(0..3), rng.random_range(1..20));
+    let population = match data.source {
+        DataSource::TeacherPopulation { teacher_units } => Some(teacher_units + rng.random_range(0..3)),
+        DataSource::TeacherStream { dims, .. } if data.test_fraction == 0.0 && rng.random_bool(0.5) => {
+            Some(dims)
+        }
+        _ => None,
+    };
+    if let Some(inputs) = population {
+        let units = rng.random_range(1..20);
         let sum = ReluSum { inputs, units, output: SumOutput::Ones, scale: SumScale::One };
         return (sum.into(), Loss::Population);
     }
@@ -123,8 +130,7 @@ fn network(rng: &mut ChaCha8Rng, data: &Data) -> (Network, Loss) {
     };
     let loss = pick(rng, &losses[..legal]);
     let outputs = if classes == 2 && loss != Loss::CrossEntropy { 1 } else { classes };
-    let is_fresh = matches!(data.source, DataSource::TeacherStream { .. });
-    if loss == Loss::Mse && outputs == 1 && !is_fresh && rng.random_bool(0.3) {
+    if loss == Loss::Mse && outputs == 1 && rng.random_bool(0.3) {
         let output = pick(rng, &[SumOutput::Ones, SumOutput::RandomSigns]);
         let scale = pick(rng, &[SumScale::One, SumScale::InverseSqrtUnits]);
         return (ReluSum { inputs, units: rng.random_range(1..40), output, scale }.into(), loss);
@@ -309,12 +315,20 @@ fn experiment(rng: &mut ChaCha8Rng, index: usize, base: Option<&Experiment>) -> 
         measure,
         init,
         restarts,
+        stop_when: None,
         starts,
         orders,
         fork,
         vary,
         parameters,
     };
+    if plan::are_independent(&experiment) && rng.random_bool(0.3) {
+        let goal = rng.random_range(0.01..1.0);
+        let both = [maybe(rng, goal), Some(goal / 2.0)];
+        let [same_pair_width, coverage] = if rng.random_bool(0.5) { both } else { [both[1], both[0]] };
+        experiment.stop_when = Some(StopWhen { same_pair_width, coverage });
+        experiment.restarts = experiment.restarts.max(32);
+    }
     let table = canonical::experiment_table(&experiment);
     let paths = [
         "train.lr",

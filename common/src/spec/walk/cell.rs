@@ -96,6 +96,12 @@ fn one_written(document: &Table, node: &Node, list: &Entry, out: &mut Diagnostic
     for section in keys::SECTIONS {
         merge(&mut table, document, own, section, out);
     }
+    if let Some(rule) = document.get("stop_when")
+        && own.get("restarts").is_none()
+        && own.get("stop_when").is_none()
+    {
+        table.put(rule.clone());
+    }
     let parameters = parameters(own, out);
     Some(Written { name, name_at, own: own.clone(), table, parameters })
 }

@@ -2,12 +2,12 @@
 
 use super::cell::Cell;
 use super::reader::{self, Mode, Reader, as_table, report_wrong, wrong_type};
-use super::{data, init, measure, minima, network, train};
+use super::{data, init, measure, minima, network, stop_when, train};
 use crate::limits;
 use crate::spec::canonical;
 use crate::spec::diagnostic::{Diagnostics, Span, shown};
 use crate::spec::document::{Table, Value};
-use crate::spec::model::{Experiment, Measure, Parameter, VarySet};
+use crate::spec::model::{Experiment, Measure, Parameter, StopWhen, VarySet};
 
 /// Reads `cell`; `None` if anything in it is wrong.
 pub(super) fn read(cell: &Cell, out: &mut Diagnostics<'_>) -> Option<Experiment> {
@@ -24,7 +24,7 @@ pub(super) fn read(cell: &Cell, out: &mut Diagnostics<'_>) -> Option<Experiment>
     };
     let mut reader = Reader::new("an `[[experiment]]`", &cell.table, cell.name_at, Mode::Whole, out);
     let most = u32::try_from(limits::TRIALS_PER_SWEEP).unwrap_or(u32::MAX);
-    let restarts = reader.count("restarts", 1, most, None);
+    let planned = restarts(&mut reader, most);
     let starts = optional_count(&mut reader, "starts", most);
     let orders = optional_count(&mut reader, "orders", most);
     let fork = match reader.entry("fork") {
@@ -42,7 +42,8 @@ pub(super) fn read(cell: &Cell, out: &mut Diagnostics<'_>) -> Option<Experiment>
         minima: minima?,
         measure: measure?,
         init: init?,
-        restarts: restarts?,
+        restarts: planned?.0,
+        stop_when: planned?.1,
         starts: starts?,
         orders: orders?,
         fork: fork?,
@@ -71,6 +72,20 @@ pub(super) fn missing_section(name: &str, out: &mut Diagnostics<'_>) {
         _ => "`loss`, `lr`, `batch` and `epochs` or `steps`",
     };
     out.error(Span::new(0, 0..0), format!("`[{name}]` is missing"), format!("add this table, with {keys}"));
+}
+
+/// How many trials, and what ends them earlier: `restarts`, or the most of `stop_when`.
+fn restarts(reader: &mut Reader<'_, '_, '_>, most: u32) -> Option<(u32, Option<StopWhen>)> {
+    let Some(rule) = reader.entry("stop_when") else {
+        return reader.count("restarts", 1, most, None).map(|restarts| (restarts, None));
+    };
+    if let Some(restarts) = reader.entry("restarts") {
+        let label = "remove it: with `stop_when` there are as many as it takes, at most `max_restarts`";
+        reader.out().error(restarts.node.at, "`restarts` cannot stand beside `stop_when`", label);
+        return None;
+    }
+    let (rule, max_restarts) = stop_when::read(as_table(rule, reader.out())?, rule.key_at, reader.out())?;
+    Some((max_restarts, Some(rule)))
 }
 
 fn optional_count(reader: &mut Reader<'_, '_, '_>, key: &str, most: u32) -> Option<Option<u32>> {

@@ -10,6 +10,7 @@ mod measure;
 mod minima;
 mod network;
 mod reader;
+mod stop_when;
 mod train;
 
 use super::diagnostic::{Diagnostics, Span};
@@ -35,6 +36,11 @@ pub(super) fn spec(document: &Table, out: &mut Diagnostics<'_>) -> Option<SweepS
         Some(Precision::F32),
     );
     sections_as_written(document, out);
+    if let Some(entry) = document.get("stop_when")
+        && let Some(table) = reader::as_table(entry, out)
+    {
+        stop_when::read(table, entry.key_at, out);
+    }
     let tolerances = minima::tolerances(document, out);
     let cells = grid::cells(document, out);
     let experiments = experiments(&cells, out);

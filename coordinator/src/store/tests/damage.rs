@@ -376,17 +376,19 @@ fn newer_format_and_foreign_directories_are_refused_untouched() {
     seal.format += 1;
     seal.boot += 1;
     files.files.write(&seal).unwrap();
-    assert!(matches!(Store::open(&path), Err(StoreError::Format { found: 3, known: 2, .. })));
+    assert!(matches!(Store::open(&path), Err(StoreError::Format { found: 4, known: 3, .. })));
 
-    // the format before measures: opened, and of this one from then on
-    let mut files = seal::SealFiles::find(&path).unwrap();
-    let newest = files.seal.unwrap();
-    let older = seedsweep_proto::store::v1::Seal { format: 1, boot: newest.boot + 1, ..newest };
-    files.files.write(&older).unwrap();
-    let (store, recovered) = Store::open(&path).unwrap();
-    assert!(recovered.notices.is_empty(), "{:?}", recovered.notices);
-    drop(store);
-    assert_eq!(seal::SealFiles::find(&path).unwrap().seal.unwrap().format, 2);
+    // the formats before measures and before canonical sketches: opened, and of this one from then on
+    for format in [1, 2] {
+        let mut files = seal::SealFiles::find(&path).unwrap();
+        let newest = files.seal.unwrap();
+        let older = seedsweep_proto::store::v1::Seal { format, boot: newest.boot + 1, ..newest };
+        files.files.write(&older).unwrap();
+        let (store, recovered) = Store::open(&path).unwrap();
+        assert!(recovered.notices.is_empty(), "{:?}", recovered.notices);
+        drop(store);
+        assert_eq!(seal::SealFiles::find(&path).unwrap().seal.unwrap().format, 3);
+    }
 
     let foreign = directory.path().join("thesis");
     fs::create_dir(&foreign).unwrap();

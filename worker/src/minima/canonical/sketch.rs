@@ -25,9 +25,11 @@ pub struct Directions {
     count: usize,
     /// (inputs, points).
     inputs: Vec<f64>,
-    /// z, a row for each point, and for each output and point; scaled by 1/√rows.
+    /// z, a row for each point, for each output and point, and for each weight and the bias of a unit of the first layer;
+    /// scaled by 1/√rows.
     hidden: Vec<CanonicalSketch>,
     outputs: Vec<CanonicalSketch>,
+    incoming: Vec<CanonicalSketch>,
 }
 
 impl Directions {
@@ -49,16 +51,23 @@ impl Directions {
             inputs: (0..inputs).flat_map(|k| chosen.iter().map(move |point| point[k])).collect(),
             hidden: draw(count),
             outputs: draw(count * outputs),
+            incoming: draw(inputs + 1),
         }
     }
 }
 
 impl Canonical {
     /// A sketch that all images of a network share and that changes continuously with it: for each direction z over the
-    /// probe points Σ t²/(1 + t²) with t = z·a·‖v‖ over the hidden units, a a unit's values on the points and v what it
-    /// feeds, and to it the outputs' own projection. Even, so signs vanish; 0 for a unit that feeds nothing.
+    /// probe points Σ t²/(1 + t²) with t = z·a·‖v‖ over the hidden units, and to it the outputs' own projection. a are a
+    /// unit's values on the points, its bias and, in the first layer, its weights: what no point switches on shows, too.
+    /// v is what it feeds. Even, so signs vanish; 0 for a unit that feeds nothing.
     pub fn sketch(&self, directions: &Directions) -> CanonicalSketch {
-        Lanes::detect().run(Sketching { canonical: self, directions })
+        self.sketch_on(directions, Lanes::detect())
+    }
+
+    /// As [`Canonical::sketch`] on `lanes`, which change no bit.
+    pub(super) fn sketch_on(&self, directions: &Directions, lanes: Lanes) -> CanonicalSketch {
+        lanes.run(Sketching { canonical: self, directions })
     }
 }
 
@@ -73,7 +82,7 @@ impl Job for Sketching<'_> {
 
     #[inline(always)]
     fn run(self) -> CanonicalSketch {
-        let Self { canonical, directions: Directions { count, inputs, hidden, outputs } } = self;
+        let Self { canonical, directions: Directions { count, inputs, hidden, outputs, incoming } } = self;
         let mut sketch = [0.0; CANONICAL_SKETCH_LENGTH];
         let Some((last, maps)) = canonical.maps.split_last() else { return sketch };
         // (units, points)
@@ -87,9 +96,14 @@ impl Job for Sketching<'_> {
             for (unit, values) in values.chunks_exact(*count).enumerate() {
                 let feeds = canonical.outgoing(l, unit);
                 let size = dot(&feeds, &feeds).sqrt();
-                for (sketch, seen) in sketch.iter_mut().zip(project(values, hidden)) {
-                    let square = (size * seen) * (size * seen);
-                    *sketch += square / (1.0 + square);
+                let (weights, bias) = incoming.split_at(incoming.len() - 1);
+                let seen = project(values, hidden);
+                let of_bias = project(&map.biases[unit..=unit], bias);
+                let of_weights = project(if l == 0 { &map.weights[unit] } else { &[] }, weights);
+                for k in 0..CANONICAL_SKETCH_LENGTH {
+                    let t = size * (seen[k] + of_bias[k] + of_weights[k]);
+                    let square = t * t;
+                    sketch[k] += square / (1.0 + square);
                 }
             }
             below = values;

@@ -3,6 +3,7 @@ use rand::{RngExt, SeedableRng};
 use seedsweep_common::spec;
 
 use super::*;
+use crate::nn::lane::{Lanes, Level};
 
 const ACTIVATIONS: [Activation; 5] =
     [Activation::Relu, Activation::LeakyRelu, Activation::Gelu, Activation::Tanh, Activation::Sigmoid];
@@ -166,4 +167,89 @@ fn logits_shift_and_linear_layers_mix() {
     assert!(a.distance(&b) > 0.1);
     let linear = self::network(&[2, 3, 3], Activation::Identity);
     assert!(Canonical::new(&linear, Loss::Mse, &theta).is_none());
+}
+
+/// A sum of `units` relus of two inputs.
+fn sum(units: u32, output: spec::SumOutput) -> Network {
+    let scale = spec::SumScale::InverseSqrtUnits;
+    Network::new(&spec::ReluSum { inputs: 2, units, output, scale }.into())
+}
+
+/// Whether two networks are one, as the distance and as the sketch tell.
+fn same(network: &Network, a: &[f64], b: &[f64]) -> [bool; 2] {
+    let points = random(200, &mut ChaCha8Rng::seed_from_u64(9));
+    let directions = Directions::new(network, &points);
+    let [a, b] = [a, b].map(|theta| Canonical::new(network, Loss::Mse, theta).unwrap());
+    [a.distance(&b) < 1e-9, apart(&a.sketch(&directions), &b.sketch(&directions)) < 1e-9]
+}
+
+#[test]
+fn units_of_a_sum_of_relus_permute_as_far_as_their_signs_are_equal() {
+    let mut rng = ChaCha8Rng::seed_from_u64(6);
+    for _ in 0..50 {
+        let weights = random(8, &mut rng);
+        let swapped = |a: usize, b: usize| {
+            let mut weights = weights.clone();
+            weights.swap(2 * a, 2 * b);
+            weights.swap(2 * a + 1, 2 * b + 1);
+            weights
+        };
+        let ones = sum(4, spec::SumOutput::Ones);
+        assert_eq!(same(&ones, &weights, &swapped(0, 3)), [true; 2]);
+        assert_eq!(same(&ones, &weights, &random(8, &mut rng)), [false; 2]);
+        let signed = sum(4, spec::SumOutput::RandomSigns);
+        let with_signs = |weights: Vec<f64>| [weights, vec![1.0, -1.0, -1.0, 1.0]].concat();
+        let plain = with_signs(weights.clone());
+        assert_eq!(same(&signed, &plain, &with_signs(swapped(0, 3))), [true; 2]);
+        assert_eq!(same(&signed, &plain, &with_signs(swapped(0, 1))), [false; 2]);
+    }
+    // parallel units are one, and what has no weight is none
+    let ones = sum(3, spec::SumOutput::Ones);
+    let parallel = [0.3, -0.4, 0.6, -0.8, 0.0, 0.0];
+    assert_eq!(Canonical::new(&ones, Loss::Mse, &parallel).unwrap().widths(), [1]);
+    assert_eq!(same(&ones, &parallel, &[0.0, 0.0, 0.45, -0.6, 0.45, -0.6]), [true; 2]);
+}
+
+#[test]
+fn unequal_widths_are_far_apart_unless_the_unit_between_them_is_negligible() {
+    let mut rng = ChaCha8Rng::seed_from_u64(7);
+    let points = random(400, &mut rng);
+    for activation in ACTIVATIONS {
+        let network = network(&[2, 5, 1], activation);
+        let directions = Directions::new(&network, &points);
+        let mut nearest = f64::INFINITY;
+        for _ in 0..50 {
+            let mut theta = random(network.parameter_count(), &mut rng);
+            places(&network, 0, 4).1.into_iter().for_each(|at| theta[at] = 0.7);
+            // the same network with less and less of unit 4, until it is gone
+            let with = |share: f64| {
+                let mut theta = theta.clone();
+                places(&network, 0, 4).1.into_iter().for_each(|at| theta[at] *= share);
+                Canonical::new(&network, Loss::Mse, &theta).unwrap()
+            };
+            let none = with(0.0);
+            assert_eq!(none.widths(), [4], "{activation:?}");
+            let gap = |share: f64| apart(&with(share).sketch(&directions), &none.sketch(&directions));
+            nearest = nearest.min(gap(1.0));
+            // continuous: no jump where a unit is taken out
+            assert!(gap(1e-5) < 1e-4 && gap(1e-7) < 1e-6, "{activation:?}");
+        }
+        assert!(nearest > 1e-2, "{activation:?}: {nearest:e}");
+    }
+}
+
+#[test]
+fn a_sketch_has_the_same_bits_in_all_lanes() {
+    let mut rng = ChaCha8Rng::seed_from_u64(8);
+    let points = random(2000, &mut rng);
+    for activation in ACTIVATIONS {
+        let network = network(&[2, 7, 5, 3], activation);
+        let directions = Directions::new(&network, &points);
+        let theta = random(network.parameter_count(), &mut rng);
+        let canonical = Canonical::new(&network, Loss::CrossEntropy, &theta).unwrap();
+        let levels = [Level::Baseline, Level::Avx2, Level::Avx512].into_iter().filter_map(Lanes::force);
+        let sketches = levels.map(|lanes| canonical.sketch_on(&directions, lanes).map(f64::to_bits));
+        let sketches: Vec<_> = sketches.collect();
+        assert!(sketches.iter().all(|sketch| *sketch == sketches[0]), "{activation:?}");
+    }
 }

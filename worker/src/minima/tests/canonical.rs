@@ -1,41 +1,56 @@
-//! Minima that training finds, up to symmetry.
+//! Minima that training finds, up to symmetry: what sketches tell is what exact distances tell.
+
+use seedsweep_common::fingerprint::CanonicalSketch;
 
 use super::*;
-use crate::minima::canonical::{Canonical, Directions};
+use crate::minima::canonical::Canonical;
+
+/// How far networks lie apart.
+#[derive(Debug)]
+pub(crate) struct Gap {
+    /// Pairs of different networks and of equal ones, by the distance.
+    pub(crate) pairs: [usize; 2],
+    /// Largest distance, and difference of sketches, of equal ones.
+    pub(crate) within: [f64; 2],
+    /// Smallest of different ones.
+    pub(crate) between: [f64; 2],
+}
+
+/// The gap between the equal and the different ones of `minima`; those of one network have one `loss`.
+pub(crate) fn gap(minima: &[(f64, CanonicalSketch, Canonical)]) -> Gap {
+    let mut gap = Gap { pairs: [0; 2], within: [0.0; 2], between: [f64::INFINITY; 2] };
+    for (i, (loss, sketch, canonical)) in minima.iter().enumerate() {
+        for (other_loss, other_sketch, other) in &minima[..i] {
+            let found = [canonical.distance(other), fingerprint::distance(sketch, other_sketch)];
+            let is_same = found[0] < 1e-5;
+            gap.pairs[usize::from(is_same)] += 1;
+            assert!(!is_same || (loss - other_loss).abs() < 1e-11);
+            for k in 0..2 {
+                if is_same {
+                    gap.within[k] = gap.within[k].max(found[k]);
+                } else {
+                    gap.between[k] = gap.between[k].min(found[k]);
+                }
+            }
+        }
+    }
+    gap
+}
 
 #[test]
 fn moons_has_two_canonical_minima_and_sketches_tell_what_distances_tell() {
     // science.md S2 and 3.6: many raw points, two minima; within-basin distance at most 4.4e-12, between at least 5.48
     let case = Case::moons();
-    let points: Vec<f64> = case.dataset.train.features.iter().copied().collect();
-    let directions = Directions::new(&case.network, &points);
-    let minima: Vec<_> = (0..60)
+    let minima: Vec<_> = (0..80)
         .map(|seed| {
-            let (polish, theta) = polished(&case, &moons_end(&case, seed), BUDGET);
-            let canonical = Canonical::new(&case.network, case.loss, &theta).unwrap();
-            (polish.loss, canonical.sketch(&directions), canonical)
+            let finish = case.finish(&moons_end(&case, seed), BUDGET);
+            let canonical = Canonical::new(&case.network, case.loss, &finish.theta).unwrap();
+            (finish.polish.unwrap().loss, finish.sketch_canonical.unwrap(), canonical)
         })
         .collect();
-    let (mut within, mut between) = ([0.0_f64; 2], [f64::INFINITY; 2]);
-    let mut pairs = [0; 2];
-    for (i, (loss, sketch, canonical)) in minima.iter().enumerate() {
-        for (other_loss, other_sketch, other) in &minima[..i] {
-            let apart = sketch.iter().zip(other_sketch).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-            let found = [canonical.distance(other), apart];
-            let is_same = found[0] < 1e-5;
-            pairs[usize::from(is_same)] += 1;
-            assert!(!is_same || (loss - other_loss).abs() < 1e-12);
-            for k in 0..2 {
-                if is_same {
-                    within[k] = within[k].max(found[k]);
-                } else {
-                    between[k] = between[k].min(found[k]);
-                }
-            }
-        }
-    }
-    println!("{pairs:?} pairs; within {within:?}, between {between:?}");
-    assert!(pairs[0] > 100 && pairs[1] > 500, "{pairs:?}");
-    assert!(within[0] < 1e-7 && within[1] < 1e-7, "{within:?}");
-    assert!(between[0] > 0.5 && between[1] > 1e-2, "{between:?}");
+    let gap = gap(&minima);
+    println!("MOONS: {gap:?}");
+    assert!(gap.pairs[0] > 200 && gap.pairs[1] > 1000, "{gap:?}");
+    assert!(gap.within[0] < 1e-7 && gap.within[1] < 1e-7, "{gap:?}");
+    assert!(gap.between[0] > 0.5 && gap.between[1] > 1e-2, "{gap:?}");
 }

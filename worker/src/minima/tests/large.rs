@@ -70,6 +70,7 @@ fn null_directions_that_symmetries_explain_are_projected_out() {
     let polish = case.finish(&case.xavier(&mut ChaCha8Rng::seed_from_u64(0)), BUDGET).polish.unwrap();
     assert_eq!(polish.certificate, Certificate::Flat, "{polish:?}");
     assert!(polish.lambda_min > 1e-3, "{polish:?}");
+    assert_eq!((polish.null_directions, polish.explained), (Some(524), Some(524)));
 }
 
 #[test]
@@ -79,6 +80,7 @@ fn null_directions_that_nothing_explains_are_not_certified_at_any_size() {
     let case = Case::new(moons, &[2, 126, 1], Activation::Tanh, Loss::Mse, 0.0);
     let polish = case.finish(&case.xavier(&mut ChaCha8Rng::seed_from_u64(0)), 300).polish.unwrap();
     assert!(matches!(polish.certificate, Certificate::NotConverged | Certificate::Saddle), "{polish:?}");
+    assert_eq!(polish.null_directions, None, "nobody counted");
 }
 
 /// `SEEDSWEEP_TEST_THOROUGH=1 cargo test -p seedsweep-worker --lib fifty_thousand -- --nocapture`: a minute on a busy machine.

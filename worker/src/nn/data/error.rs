@@ -230,12 +230,14 @@ pub enum DataError {
         target_rows: usize,
     },
     /// The network reads another number of features.
-    #[error("{what} has {found} features, but the first of `network.layers` is {inputs}")]
+    #[error("{what} has {found} features, but {key} is {inputs}")]
     Inputs {
         /// The file or the built-in data set.
         what: String,
         /// Its features.
         found: usize,
+        /// What says how many the network reads.
+        key: &'static str,
         /// The network's inputs.
         inputs: usize,
     },

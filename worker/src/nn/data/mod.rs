@@ -76,7 +76,9 @@ pub fn load(
     let outputs = network.outputs() as usize;
     let table = match &data.source {
         DataSource::File(file) => file::read(file, loss, outputs, files)?,
-        DataSource::TeacherPopulation { teacher_units } => {
+        DataSource::TeacherPopulation { teacher_units } | DataSource::TeacherStream { teacher_units, .. }
+            if loss == Loss::Population =>
+        {
             builtin::teacher_directions(*teacher_units as usize, network.inputs() as usize)
         }
         source => builtin::generate(source, seed, stream)?,
@@ -84,7 +86,11 @@ pub fn load(
     let (rows, found) = table.features.dim();
     let inputs = network.inputs() as usize;
     if found != inputs {
-        return Err(DataError::Inputs { what: what.to_owned(), found, inputs });
+        let key = match network {
+            Network::Mlp(_) => "the first of `network.layers`",
+            Network::ReluSum(_) => "`network.inputs`",
+        };
+        return Err(DataError::Inputs { what: what.to_owned(), found, key, inputs });
     }
     let targets = match network.output_activation() {
         Activation::Sigmoid => table.targets.behind_a_sigmoid(),

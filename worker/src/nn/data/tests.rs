@@ -1,5 +1,5 @@
 use ndarray::array;
-use seedsweep_common::spec::{Activation, Mlp, XorEncoding};
+use seedsweep_common::spec::{Activation, Mlp, ReluSum, SumOutput, SumScale, XorEncoding};
 
 use super::*;
 
@@ -71,6 +71,13 @@ fn a_network_that_does_not_fit_is_refused_with_what_would() {
     assert!(message(SIGNED, &[2, 3], Loss::Mse).contains("1 output, or 2"));
     assert!(message(SIGNED, &[2, 2], Loss::Logistic).contains("1 output"));
     assert!(message(DataSource::Iris, &[4, 1], Loss::Logistic).contains("2 classes (it has 3)"));
+    // a sum of relus has no `network.layers`
+    let sum = ReluSum { inputs: 3, units: 5, output: SumOutput::Ones, scale: SumScale::One };
+    let data = Data { source: SIGNED, test_fraction: 0.0, standardize: false };
+    assert_eq!(
+        load(&data, &Network::ReluSum(sum), Loss::Mse, 2026, 0, &|_| None).unwrap_err().to_string(),
+        "xor has 2 features, but `network.inputs` is 3"
+    );
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use super::{double, single};
 use crate::nn::lane::{Job, Lanes, Level};
+use crate::nn::layer;
+
+use seedsweep_common::spec::Activation;
 
 /// The bounds stated in the documentation, for both precisions.
 const BOUNDS: [(&str, f64); 6] =
@@ -371,3 +374,72 @@ fn erf_bits_are_the_same_at_every_level_and_for_ever() {
         }
     }
 }
+
+/// gelu as a network computes it, z·Φ(z), in units in the last place of z: below 0, where Φ is a difference, it is right
+/// beside z and not beside itself. Above 0 the two are alike.
+struct GeluSweep {
+    stride: u32,
+}
+
+impl Job for GeluSweep {
+    /// The largest errors below 0 and above, each with where.
+    type Output = [(f64, f32); 2];
+
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        let mut worst = [(0.0, 0.0); 2];
+        for bits in (0..=u32::MAX).step_by(self.stride as usize) {
+            let z = f32::from_bits(bits);
+            if !z.is_finite() {
+                continue;
+            }
+            let mut found = [z];
+            layer::activate(Activation::Gelu, &mut found);
+            let wide = f64::from(z);
+            let exact = wide * (0.5 + 0.5 * double::erf(wide * std::f64::consts::FRAC_1_SQRT_2));
+            let ulp = f64::from(f32::from_bits(z.abs().to_bits() + 1)) - f64::from(z.abs());
+            let error = (f64::from(found[0]) - exact).abs() / ulp;
+            let worst = &mut worst[usize::from(z > 0.0)];
+            if error > worst.0 || error.is_nan() {
+                *worst = (error, z);
+            }
+        }
+        worst
+    }
+}
+
+#[test]
+fn gelu_stays_within_its_ulp_bounds() {
+    let stride = if thorough() { 1 } else { 293 };
+    let [below, above] = Lanes::detect().run(GeluSweep { stride });
+    println!(
+        "| gelu, f32 | below 0 {:.2} at {:e} | above {:.2} at {:e} |",
+        below.0, below.1, above.0, above.1
+    );
+    assert!(below.0 <= 1.5 && above.0 <= 2.0, "{below:?} {above:?}");
+    // f64 against Φ from the stored 300-bit erf: z = x·√2
+    let mut worst = (0.0, 0.0);
+    for line in include_str!("reference.txt").lines().filter(|line| line.starts_with("erf ")) {
+        let mut bits =
+            line.split(' ').skip(1).map(|hex| f64::from_bits(u64::from_str_radix(hex, 16).unwrap()));
+        let (x, erf, rest) = (bits.next().unwrap(), bits.next().unwrap(), bits.next().unwrap());
+        let z = x * std::f64::consts::SQRT_2;
+        // what rounding of z does to erf: by its slope
+        let slope = 2.0 / std::f64::consts::PI.sqrt() * (-x * x).exp();
+        let moved = z.mul_add(std::f64::consts::FRAC_1_SQRT_2, -x) + z * SQRT_HALF_REST;
+        let distribution = 0.5 + 0.5 * (erf + (rest + slope * moved));
+        let mut found = [z];
+        layer::activate(Activation::Gelu, &mut found);
+        let ulp = f64::from_bits(z.abs().to_bits() + 1) - z.abs();
+        // the reference is rounded too, by half of its last place
+        let error = (found[0] - z * distribution).abs() / ulp;
+        if error > worst.0 || error.is_nan() {
+            worst = (error, z);
+        }
+    }
+    println!("| gelu, f64 | {:.2} at {:e} |", worst.0, worst.1);
+    assert!(worst.0 <= 2.5, "{worst:?}");
+}
+
+/// √½ less its nearest f64.
+const SQRT_HALF_REST: f64 = -4.833646656726457e-17;

@@ -53,6 +53,7 @@ impl<'a, S: Scalar> Pass<'a, S> {
             } else {
                 let errors = Errors {
                     targets: &self.batch.targets[self.done..end],
+                    slope: S::from_f64(2.0),
                     share: S::from_f64(1.0 / rows as f64),
                     so_far: self.sum,
                     gradient,

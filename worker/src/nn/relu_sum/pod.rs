@@ -10,6 +10,7 @@ use crate::nn::loss;
 use crate::nn::network::{Batch, Decay, SquaredNorm};
 use crate::nn::pod::{Pick, Wanted};
 use crate::nn::scalar::Number;
+use crate::nn::stream::LaneRows;
 
 /// Most rows worked off at once.
 const PIECE_ROWS: usize = 48;
@@ -90,9 +91,8 @@ impl<'a, V: Lane> Pod<'a, V> {
         } else {
             self.go_over(pick, wanted, &mut look)?
         };
-        if wanted.gradient && self.l2 != 0.0 {
-            let factor = V::from_f64(2.0 * self.l2);
-            V::enter(Decay { theta: &self.theta, factor, gradient: &mut self.gradient });
+        if wanted.gradient {
+            self.decay_gradient();
         }
         if !wanted.loss {
             return Ok(V::ZERO);
@@ -120,11 +120,41 @@ impl<'a, V: Lane> Pod<'a, V> {
         for from in (0..count).step_by(PIECE_ROWS) {
             self.gather(pick, from, count.min(from + PIECE_ROWS));
             let gradient = wanted.gradient.then_some(self.gradient.as_mut_slice());
-            let errors = Errors { targets: &self.targets, share, so_far: sum, gradient };
+            let slope = V::from_f64(2.0);
+            let errors = Errors { targets: &self.targets, slope, share, so_far: sum, gradient };
             sum = V::enter(self.workspace.rows(&self.sum, &self.theta, &self.features, Some(errors)));
             look(&self.workspace.outputs, &self.targets)?;
         }
         Ok((sum, count))
+    }
+
+    /// Leaves in `gradient` that of the loss over `rows`, with l2; of a population over rows that were drawn from it,
+    /// half their mean squared error. After each piece `look` may end the pass early.
+    pub(crate) fn pass_fresh<E>(
+        &mut self,
+        rows: &LaneRows<V>,
+        mut look: impl FnMut() -> Result<(), E>,
+    ) -> Result<(), E> {
+        let slope = V::from_f64(if self.loss == Loss::Population { 1.0 } else { 2.0 });
+        let share = V::from_f64(1.0 / rows.targets().len() as f64);
+        self.gradient.fill(V::ZERO);
+        let features = rows.features().chunks(PIECE_ROWS * self.sum.inputs);
+        for (features, targets) in features.zip(rows.targets().chunks(PIECE_ROWS)) {
+            let gradient = Some(self.gradient.as_mut_slice());
+            let errors = Errors { targets, slope, share, so_far: V::ZERO, gradient };
+            V::enter(self.workspace.rows(&self.sum, &self.theta, features, Some(errors)));
+            look()?;
+        }
+        self.decay_gradient();
+        Ok(())
+    }
+
+    /// The gradient of l2 · ‖θ‖².
+    fn decay_gradient(&mut self) {
+        if self.l2 != 0.0 {
+            let factor = V::from_f64(2.0 * self.l2);
+            V::enter(Decay { theta: &self.theta, factor, gradient: &mut self.gradient });
+        }
     }
 
     /// Fills the buffers with rows `from..to` of those picked.

@@ -8,6 +8,8 @@ use crate::nn::scalar::Number;
 pub(in crate::nn) struct Errors<'a, V> {
     /// (rows).
     pub(in crate::nn) targets: &'a [V],
+    /// What the derivative of a row's loss is in errors: 2 for a square, 1 for half of one.
+    pub(in crate::nn) slope: V,
     /// 1/B, rounded.
     pub(in crate::nn) share: V,
     /// The sum of squared errors so far.
@@ -47,11 +49,11 @@ impl<V: Number> Job for Rows<'_, V> {
             }
             f = f.mul(scale);
             *output = f;
-            let Some(Errors { targets, share, so_far, gradient }) = &mut errors else { continue };
+            let Some(Errors { targets, slope, share, so_far, gradient }) = &mut errors else { continue };
             let error = f.sub(targets[row]);
             *so_far = error.fma(error, *so_far);
             let Some(gradient) = gradient else { continue };
-            let delta = error.mul(V::from_f64(2.0)).mul(*share).mul(scale);
+            let delta = error.mul(*slope).mul(*share).mul(scale);
             for (unit, (&z, g)) in sums.iter().zip(gradient.chunks_exact_mut(sum.inputs)).enumerate() {
                 let delta = if sum.has_signs { delta.mul(signs[unit]) } else { delta };
                 let delta = V::select(z.gt(V::ZERO), delta, V::ZERO);

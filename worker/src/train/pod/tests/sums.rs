@@ -1,7 +1,7 @@
 //! The same for sums of relus.
 
 use seedsweep_common::init::{Bias, Init};
-use seedsweep_common::spec::{Data, DataSource, SumOutput, SumScale};
+use seedsweep_common::spec::{Data, DataSource, SumOutput, SumScale, VarySet};
 
 use super::*;
 
@@ -79,6 +79,35 @@ fn sums_on_rows_have_the_bits_of_trials_alone() {
                     let what = format!("{precision:?} {output:?} {batch:?} {order} {shuffle}");
                     assert_same(prepare_rows(precision, experiment, rows), 11, &what);
                 }
+            }
+        }
+    }
+}
+
+/// Every lane with fresh rows of its own, or all with the same; alone, refilled, forked and stopped.
+#[test]
+fn sums_on_a_stream_have_the_bits_of_trials_alone() {
+    for precision in [Precision::F32, Precision::F64] {
+        for loss in [Loss::Population, Loss::Mse] {
+            for (round, order) in [true, false, true, true].into_iter().enumerate() {
+                let mut experiment = sum(5, 7, SumOutput::Ones, SumScale::One);
+                let source = DataSource::TeacherStream { samples: 150, dims: 5, teacher_units: 4 };
+                experiment.data = Data { source, test_fraction: 0.0, standardize: false };
+                experiment.vary = VarySet { init: true, order, ..VarySet::default() };
+                experiment.train.loss = loss;
+                // more than a piece; two updates make an epoch
+                experiment.train.batch = Batch::Size(75);
+                experiment.train.lr = 0.03;
+                experiment.train.l2 = [0.0, 1e-3][round % 2];
+                experiment.train.budget = Budget::Steps([8, 8, 8, 7][round]);
+                experiment.fork = (round == 3).then_some(3);
+                if round == 2 {
+                    experiment.train.stop.loss = Some(1.0);
+                }
+                let what = format!("{precision:?} {loss:?} {round}");
+                let found = assert_same(prepare(precision, experiment), 19, &what);
+                let stopped = found.iter().filter(|bits| bits.1 == StopReason::TargetReached).count();
+                assert_eq!(stopped > 0, round == 2, "{what}: {stopped}");
             }
         }
     }
