@@ -298,7 +298,7 @@ pub(crate) struct Outcomes {
 pub(crate) struct Export {
     #[command(flatten)]
     pub(crate) selector: Selector,
-    /// Form of the rows: csv or jsonl
+    /// Form of the rows: csv, jsonl, parquet or npz
     #[arg(long, value_name = "FORM", value_enum, default_value_t = export::Format::Csv, hide_possible_values = true)]
     pub(crate) format: export::Format,
     /// File to write (whole or not at all), or - for standard output

@@ -50,7 +50,10 @@ impl Progress {
                     set(bar, &experiment.trials.unwrap_or_default());
                 }
                 set(total, &sweep.trials.unwrap_or_default());
-                total.set_message(speed(sweep));
+                let parts = [speed(sweep), second_stage(sweep).unwrap_or_default()];
+                total.set_message(
+                    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · "),
+                );
             }
             Self::Lines { tenths_said } => {
                 if tenths(sweep) > *tenths_said {
@@ -102,6 +105,9 @@ pub(crate) fn line(sweep: &v1::Sweep) -> String {
     if trials.failed > 0 {
         parts.push(format!("{} failed", trials.failed));
     }
+    if trials.skipped > 0 {
+        parts.push(format!("{} of them skipped", trials.skipped));
+    }
     if trials.cancelled > 0 {
         parts.push(format!("{} cancelled", trials.cancelled));
     }
@@ -109,7 +115,15 @@ pub(crate) fn line(sweep: &v1::Sweep) -> String {
     if !speed.is_empty() {
         parts.push(speed);
     }
+    parts.extend(second_stage(sweep));
     parts.join(" · ")
+}
+
+/// How far barriers are, once the trials have ended.
+fn second_stage(sweep: &v1::Sweep) -> Option<String> {
+    let barriers = sweep.barriers.filter(|barriers| barriers.total > 0)?;
+    let failed = if barriers.failed > 0 { format!(", {} failed", barriers.failed) } else { String::new() };
+    Some(format!("{}/{} barriers{failed}", barriers.done, barriers.total))
 }
 
 fn speed(sweep: &v1::Sweep) -> String {
@@ -176,5 +190,9 @@ mod tests {
         let trials = v1::TrialCounts { total: 80, done: 20, cancelled: 60, ..Default::default() };
         let stopped = v1::Sweep { trials: Some(trials), ..Default::default() };
         assert_eq!(line(&stopped), " 25 %  20/80 trials · 60 cancelled");
+        let barriers = v1::TrialCounts { total: 6, done: 2, failed: 1, ..Default::default() };
+        let second =
+            v1::Sweep { barriers: Some(barriers), trials_per_s: None, eta_s: None, ..sweep(80, 0, 80) };
+        assert_eq!(line(&second), "100 %  80/80 trials · 2/6 barriers, 1 failed");
     }
 }

@@ -43,6 +43,9 @@ pub(crate) struct SweepJson<'a> {
     state: &'static str,
     submitted: String,
     trials: TrialsJson,
+    /// Only where barriers are asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    barriers: Option<TrialsJson>,
     experiments: Vec<ExperimentJson<'a>>,
     audits: AuditsJson,
     duplicates: u64,
@@ -159,6 +162,7 @@ impl<'a> From<&'a v1::Sweep> for SweepJson<'a> {
             state: state(sweep),
             submitted: time(sweep.submitted_unix_ms),
             trials: sweep.trials.unwrap_or_default().into(),
+            barriers: sweep.barriers.map(TrialsJson::from),
             experiments: sweep.experiments.iter().map(experiment).collect(),
             audits: AuditsJson { passed: sweep.audits_passed, divergences: sweep.divergences },
             duplicates: sweep.duplicates,

@@ -1,9 +1,10 @@
 //! What a coordinator holds of one sweep, fetched to be looked at here: spec, data files, rows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use seedsweep_common::barrier::{Barrier, Pair};
 use seedsweep_common::digest::Digest;
 use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::outcome::{Outcome, Provenance};
@@ -29,6 +30,8 @@ pub(crate) struct Stored {
     pub(crate) sweep: v1::Sweep,
     /// The first of its failed trials.
     pub(crate) failures: Vec<v1::FailedTrial>,
+    /// Its barriers.
+    pub(crate) barriers: BTreeMap<Pair, Barrier>,
     files: HashMap<Digest, Arc<[u8]>>,
 }
 
@@ -46,7 +49,7 @@ impl Stored {
     pub(crate) async fn fetch(client: &mut Client, selector: &str) -> Result<Self, CliError> {
         let (id, mut spec) = stored_spec(client, selector).await?;
         let spec_id = spec.id();
-        let v1::GetSweepResponse { sweep, failures, .. } = client.sweep(&id).await?;
+        let v1::GetSweepResponse { sweep, failures, barriers, .. } = client.sweep(&id).await?;
         let sweep = present(sweep, "sweep")?;
         for (experiment, status) in spec.experiments.iter_mut().zip(&sweep.experiments) {
             let total = status.trials.unwrap_or_default().total;
@@ -56,7 +59,8 @@ impl Stored {
         for digest in spec.attachments().into_iter().filter_map(|file| file.digest) {
             files.insert(digest, client.download(digest).await?.into());
         }
-        Ok(Self { id, spec, spec_id, sweep, failures, files })
+        let barriers = barriers.into_iter().map(barrier_row).collect::<Result<_, _>>()?;
+        Ok(Self { id, spec, spec_id, sweep, failures, barriers, files })
     }
 
     /// The digest of the spec as it is here.
@@ -93,6 +97,12 @@ impl Stored {
         Prepared::new(&self.spec, experiment, &content)
             .map_err(|error| CliError::caused(Kind::Bug, "a stored experiment cannot be trained", &error))
     }
+}
+
+fn barrier_row(row: v1::BarrierRow) -> Result<(Pair, Barrier), CliError> {
+    let wrong = |error| CliError::caused(Kind::Bug, "the coordinator sent a barrier that is wrong", &error);
+    let pair = Pair::try_from(&present(row.pair, "pair")?).map_err(wrong)?;
+    Ok((pair, Barrier::try_from(&present(row.barrier, "barrier")?).map_err(wrong)?))
 }
 
 impl TryFrom<v1::OutcomeRow> for Row {

@@ -41,6 +41,15 @@ impl FromStr for SweepId {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct ExperimentIndex(pub u32);
 
+/// One trial of a sweep.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
+pub struct TrialId {
+    /// Its experiment.
+    pub experiment: ExperimentIndex,
+    /// Its restart.
+    pub restart: u32,
+}
+
 /// Right to run a task. The high half is the coordinator's boot number and the low half counts up,
 /// so that tokens only ever grow and a stale holder is told from a live one.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

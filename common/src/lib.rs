@@ -5,6 +5,7 @@
 
 pub mod analysis;
 pub mod audit;
+pub mod barrier;
 pub mod digest;
 pub mod duration;
 pub mod fingerprint;

@@ -122,6 +122,16 @@ pub const BREAKS_UNTIL_FAILED: usize = 2;
 pub const DISK_RESERVE_BYTES: u64 = 256 * 1024 * 1024;
 /// Most basins listed for one experiment and level; the rest is summed up as "others".
 pub const BASINS_PER_REPORT: usize = 50;
+/// Most basins of one experiment between which barriers are measured: 190 pairs, and a matrix that can be read.
+pub const BARRIER_BASINS: u32 = 20;
+/// Most pairs of minima of one sweep between which barriers are measured: those of 21 experiments with the most basins.
+pub const BARRIER_PAIRS: usize = 4_096;
+/// Most pairs in one task: their trials are trained again, and their names travel with it.
+pub const PAIRS_PER_TASK: u32 = 64;
+/// Most pairs in one stored record: 20 bytes each and a frame fit [`BLOCK_BYTES`].
+pub const PAIRS_PER_RECORD: usize = 256;
+/// Trained networks that a slot keeps while it measures barriers, in parameters: 64 MiB.
+pub const ENDS_KEPT_PARAMETERS: usize = 8 * 1024 * 1024;
 /// Most pairs of experiments compared in one report: pairs grow with the square of the experiments.
 pub const COMPARISONS: usize = 500;
 /// Resamplings of one comparison: at the upper end the ends of a 95 % interval repeat to about a tenth of its width.

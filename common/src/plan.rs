@@ -94,8 +94,13 @@ pub(crate) fn start_is_random(experiment: &Experiment) -> bool {
 
 /// Whether `order` varies, batches are shuffled and smaller than the data, and the orders part before training ends.
 pub fn order_matters(experiment: &Experiment) -> bool {
+    order_is_drawn(experiment) && !forks_too_late(experiment)
+}
+
+/// Whether `order` varies, and batches are shuffled and smaller than the data: orders part if a fork lets them.
+pub(crate) fn order_is_drawn(experiment: &Experiment) -> bool {
     let Experiment { train, vary, .. } = experiment;
-    vary.order && train.shuffle && train.batch != Batch::Full && !forks_too_late(experiment)
+    vary.order && train.shuffle && train.batch != Batch::Full
 }
 
 /// Whether the data orders would part only after the last update.
@@ -206,6 +211,21 @@ pub(crate) fn comparable(spec: &SweepSpec, level: Level) -> Vec<usize> {
             })
         })
         .collect()
+}
+
+/// For each experiment the number of its loss surface: experiments on one surface minimise the same function of the same
+/// parameters, and find its ends in the same way.
+pub(crate) fn surfaces(spec: &SweepSpec) -> Vec<usize> {
+    let is_alike = |a: &Experiment, b: &Experiment| {
+        a.network == b.network
+            && a.data == b.data
+            && (a.train.loss, a.train.l2) == (b.train.loss, b.train.l2)
+            && (a.minima.polish, a.minima.polish_max_steps) == (b.minima.polish, b.minima.polish_max_steps)
+    };
+    let experiments = &spec.experiments;
+    let first =
+        |experiment| experiments.iter().position(|other| is_alike(experiment, other)).unwrap_or_default();
+    experiments.iter().map(first).collect()
 }
 
 #[cfg(test)]

@@ -27,6 +27,11 @@ pub(crate) struct Facts {
 }
 
 impl Facts {
+    /// Whether barriers between minima are asked for.
+    pub(crate) fn wants_barriers(&self) -> bool {
+        self.spec.experiments.iter().any(|experiment| experiment.minima.barriers > 1)
+    }
+
     /// Experiments with `stop_when`.
     pub(crate) fn watched(&self) -> impl Iterator<Item = ExperimentIndex> + '_ {
         let experiments = (0..).zip(&self.spec.experiments);

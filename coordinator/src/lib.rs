@@ -33,7 +33,7 @@ pub use config::Config;
 
 use auth::{Owner, Tokens};
 use board::{Board, Facts, Standing};
-use core::{Core, Restored, Settings, Sizing};
+use core::{Core, Restored, RestoredPairs, Settings, Sizing};
 use reader::Reader;
 use reports::Analyst;
 use store::{RecoveredSweep, Store};
@@ -218,6 +218,13 @@ fn restored(sweep: RecoveredSweep) -> Result<(Facts, Restored, bool), OpenError>
         failed: sweep.failed.into_iter().map(|(index, failure)| (index, failure.restart)).collect(),
         cancelled: sweep.cancelled,
         divergences: sweep.divergences,
+        barriers: facts.wants_barriers(),
+        pairs: RestoredPairs {
+            pairs: sweep.pairs,
+            trials: sweep.pairs_chosen_of,
+            measured: sweep.measured,
+            failed: sweep.unmeasurable,
+        },
     };
     Ok((facts, restored, sweep.reported))
 }

@@ -1,9 +1,10 @@
 //! Computes reports from stored outcomes, off the driver's loop and one at a time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use seedsweep_common::analysis::{self, RowBasins, stopping};
+use seedsweep_common::barrier::{Barrier, Pair};
 use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::limits;
 use seedsweep_common::outcome::{Outcome, StopReason};
@@ -25,6 +26,8 @@ pub(crate) struct Analysed {
     pub(crate) report: StoredReport,
     /// Basins by experiment and restart, ascending.
     basins: Vec<Vec<(u32, RowBasins)>>,
+    /// Between which trials barriers are asked for.
+    pairs: Vec<Pair>,
 }
 
 impl Analysed {
@@ -69,6 +72,15 @@ impl Analyst {
         let id = facts.id;
         let stored = self.reader.read(move |store| store.report(id)).await?;
         Ok((stored.as_ref() != Some(&analysed.report)).then(|| analysed.report.clone()))
+    }
+
+    /// The pairs of trials of a sweep between which barriers are asked for.
+    pub(crate) async fn pairs(
+        &self,
+        facts: &Arc<Facts>,
+        standing: &Standing,
+    ) -> Result<Vec<Pair>, ReadError> {
+        Ok(self.analysed(facts, standing).await?.pairs.clone())
     }
 
     /// The report as JSON. That of a sweep that is final can no longer change: the stored one is given,
@@ -122,11 +134,13 @@ impl Analyst {
         let (facts_here, view) = (facts.clone(), standing.view.clone());
         let id = facts.id;
         let count = view.experiments.len() as u32;
-        let rows = self.reader.read(move |store| {
-            (0..count).map(|index| bare_outcomes(store, id, ExperimentIndex(index))).collect()
+        let read = self.reader.read(move |store| {
+            let rows = (0..count).map(|index| bare_outcomes(store, id, ExperimentIndex(index)));
+            let barriers = store.barriers(id)?.into_iter().map(|(pair, (barrier, _))| (pair, barrier));
+            Ok((rows.collect::<Result<Vec<_>, _>>()?, barriers.collect::<BTreeMap<_, _>>()))
         });
-        let rows: Vec<Vec<Outcome>> = rows.await?;
-        let analysed = tokio::task::spawn_blocking(move || analyse(&facts_here, view, rows));
+        let (rows, barriers) = read.await?;
+        let analysed = tokio::task::spawn_blocking(move || analyse(&facts_here, view, rows, &barriers));
         let analysed = Arc::new(analysed.await.map_err(|_| ReadError::Panicked)?);
         recent.retain(|(id, _)| *id != facts.id);
         recent.push_back((id, analysed.clone()));
@@ -147,7 +161,12 @@ fn bare_outcomes(
     Ok(store.outcomes(id, experiment)?.into_iter().map(bare).collect())
 }
 
-fn analyse(facts: &Facts, view: SweepView, mut rows: Vec<Vec<Outcome>>) -> Analysed {
+fn analyse(
+    facts: &Facts,
+    view: SweepView,
+    mut rows: Vec<Vec<Outcome>>,
+    barriers: &BTreeMap<Pair, Barrier>,
+) -> Analysed {
     let mut progress = view.progress();
     let spec = facts.spec_now(&view);
     let plans = (0..).zip(&view.plans).zip(progress.iter_mut().zip(&mut rows));
@@ -165,7 +184,9 @@ fn analyse(facts: &Facts, view: SweepView, mut rows: Vec<Vec<Outcome>>) -> Analy
     let rows = &rows[..];
     let state = view.state;
     debug_assert!(state == SweepState::Running || progress.iter().all(|p| p.trials.is_consistent()));
-    let analysis = analysis::analyse(&spec, facts.id, state, &progress, rows);
+    let mut analysis = analysis::analyse(&spec, facts.id, state, &progress, rows);
+    analysis.connect(barriers);
+    let pairs = analysis.pairs();
     let numbered = rows
         .iter()
         .enumerate()
@@ -180,7 +201,7 @@ fn analyse(facts: &Facts, view: SweepView, mut rows: Vec<Vec<Outcome>>) -> Analy
         basins.sort_unstable_by_key(|&(restart, _)| restart);
         basins
     });
-    Analysed { basins: basins.collect(), report, view }
+    Analysed { basins: basins.collect(), report, view, pairs }
 }
 
 /// `counts` with exactly the trials of `rows` done: rows that were stored since the counts were read came from

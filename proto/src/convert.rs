@@ -10,6 +10,7 @@ use seedsweep_common::range::RestartRange;
 
 use crate::v1;
 
+mod barriers;
 mod measures;
 
 pub use measures::{measures, read_measures};

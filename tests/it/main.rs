@@ -1,8 +1,10 @@
 //! Whole-system tests. One binary, one module per promise.
 
+mod barriers;
 mod cancel;
 mod codegen;
 mod crash;
+mod exports;
 mod faults;
 mod fleet;
 mod golden;

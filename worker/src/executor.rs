@@ -3,6 +3,8 @@
 //! A thread takes a job, trains its restarts one after the other and sends what it has about each second, so
 //! that a lost worker costs about a second of work. It knows nothing of gRPC: jobs come in, reports go out.
 
+mod barriers;
+
 use std::any::Any;
 use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -11,6 +13,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use seedsweep_common::barrier::Barrier;
 use seedsweep_common::id::Token;
 use seedsweep_common::limits;
 use seedsweep_common::outcome::Outcome;
@@ -22,16 +25,29 @@ use crate::train::{Prepared, TrainError};
 /// How often a running job hands in what it has.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Restarts of one experiment to be trained.
+pub use barriers::{NamedPair, PreparedTrial};
+
+/// Something to be done on one slot.
 pub struct Job {
     /// Of the lease; comes back in the reports.
     pub token: Token,
-    /// The experiment.
-    pub prepared: Arc<Prepared>,
-    /// Which restarts.
-    pub restarts: RestartRange,
+    /// What is to be done.
+    pub work: Work,
     /// Set by others to end the job early.
     pub flags: Arc<JobFlags>,
+}
+
+/// What a job does.
+pub enum Work {
+    /// Trains restarts of one experiment.
+    Trials {
+        /// The experiment.
+        prepared: Arc<Prepared>,
+        /// Which restarts.
+        restarts: RestartRange,
+    },
+    /// Measures barriers.
+    Barriers(Vec<NamedPair>),
 }
 
 /// How others end a job early.
@@ -50,7 +66,9 @@ pub struct Report {
     pub token: Token,
     /// Finished trials.
     pub outcomes: Vec<Outcome>,
-    /// Trials that broke, with the reason.
+    /// Measured barriers by number of their pair.
+    pub barriers: Vec<(u32, Barrier)>,
+    /// Trials or pairs that broke, with the reason.
     pub broken: Vec<(u32, String)>,
     /// Time that the trials took on this slot.
     pub duration: Duration,
@@ -70,6 +88,7 @@ impl Report {
         Self {
             token,
             outcomes: Vec::new(),
+            barriers: Vec::new(),
             broken: Vec::new(),
             duration: Duration::ZERO,
             training: Duration::ZERO,
@@ -144,16 +163,27 @@ fn next_job(receiver: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
 /// Trains a job; breaks if nobody listens any more.
 fn run(job: &Job, reports: &tokio::sync::mpsc::Sender<Report>) -> ControlFlow<()> {
     let mut account = Account { job, reports, since: Instant::now(), report: Report::new(job.token) };
-    let mut end = JobEnd::Finished;
-    for pod in job.prepared.pods(job.restarts) {
-        if job.flags.drained.load(Ordering::Relaxed) || train(&mut account, pod)?.is_some() {
-            end = JobEnd::Stopped;
-            break;
-        }
-    }
+    let end = match &job.work {
+        Work::Trials { prepared, restarts } => trials(&mut account, prepared, *restarts),
+        Work::Barriers(pairs) => barriers::measure(&mut account, pairs),
+    }?;
     account.report.duration = account.since.elapsed();
     account.report.end = Some(end);
     send(reports, account.report)
+}
+
+/// Trains `restarts` pod by pod; breaks if nobody listens any more.
+fn trials(account: &mut Account<'_>, prepared: &Prepared, restarts: RestartRange) -> ControlFlow<(), JobEnd> {
+    for pod in prepared.pods(restarts) {
+        if account.job.flags.drained.load(Ordering::Relaxed) {
+            return ControlFlow::Continue(JobEnd::Stopped);
+        }
+        let is_last = |restart: u32| restart + 1 == restarts.end();
+        if train(account, prepared, pod, &is_last)?.is_some() {
+            return ControlFlow::Continue(JobEnd::Stopped);
+        }
+    }
+    ControlFlow::Continue(JobEnd::Finished)
 }
 
 /// What a job has to say, on its way to whoever listens.
@@ -165,9 +195,9 @@ struct Account<'a> {
 }
 
 impl Account<'_> {
-    /// Hands in what there is, where it is time and more will come after `restart`.
-    fn hand_in(&mut self, restart: u32) -> ControlFlow<()> {
-        if self.since.elapsed() < REPORT_INTERVAL || restart + 1 == self.job.restarts.end() {
+    /// Hands in what there is, where it is time and more will come.
+    fn hand_in(&mut self, is_last: bool) -> ControlFlow<()> {
+        if self.since.elapsed() < REPORT_INTERVAL || is_last {
             return ControlFlow::Continue(());
         }
         self.report.duration = self.since.elapsed();
@@ -187,24 +217,29 @@ fn send(reports: &tokio::sync::mpsc::Sender<Report>, report: Report) -> ControlF
 struct Cancelled;
 
 /// Trains a pod; breaks if nobody listens any more.
-fn train(account: &mut Account<'_>, pod: RestartRange) -> ControlFlow<(), Option<Cancelled>> {
+fn train(
+    account: &mut Account<'_>,
+    prepared: &Prepared,
+    pod: RestartRange,
+    is_last: &dyn Fn(u32) -> bool,
+) -> ControlFlow<(), Option<Cancelled>> {
     let job = account.job;
-    let flops_per_update = cost::flops_per_update(&job.prepared.shape());
+    let flops_per_update = cost::flops_per_update(&prepared.shape());
     let mut next = pod.start();
     let mut heard = ControlFlow::Continue(());
     // a panic must cost its trial only; `Prepared` is never changed, so no half-made state survives it
     let trained = catch_unwind(AssertUnwindSafe(|| {
         let mut from = Instant::now();
-        let descended = job.prepared.descend_pod(pod, &job.flags.cancelled)?;
+        let descended = prepared.descend_pod(pod, &job.flags.cancelled)?;
         account.report.training += from.elapsed();
         from = Instant::now();
-        job.prepared.finish_pod(descended, &job.flags.cancelled, &mut |outcome| {
+        prepared.finish_pod(descended, &job.flags.cancelled, &mut |outcome| {
             next = outcome.restart + 1;
             account.report.polish += from.elapsed();
             account.report.training_flops += outcome.steps as f64 * flops_per_update;
             account.report.outcomes.push(outcome);
             if heard.is_continue() {
-                heard = account.hand_in(next - 1);
+                heard = account.hand_in(is_last(next - 1));
             }
             from = Instant::now();
         })
@@ -218,12 +253,12 @@ fn train(account: &mut Account<'_>, pod: RestartRange) -> ControlFlow<(), Option
     };
     if pod.count() == 1 {
         account.report.broken.push((next, cut(cause)));
-        account.hand_in(next)?;
+        account.hand_in(is_last(next))?;
         return ControlFlow::Continue(None);
     }
     // one of them broke: the rest again, each alone, to find out which
     for restart in next..pod.end() {
-        if let Some(cancelled) = train(account, RestartRange::one(restart))? {
+        if let Some(cancelled) = train(account, prepared, RestartRange::one(restart), is_last)? {
             return ControlFlow::Continue(Some(cancelled));
         }
     }

@@ -3,6 +3,7 @@
 mod axis;
 mod compared;
 mod descent;
+mod ends;
 mod memory;
 mod phases;
 mod pod;
@@ -39,6 +40,7 @@ use crate::nn::scalar::Scalar;
 use crate::nn::stream::Stream;
 pub use axis::Axis;
 use descent::{Cancelled, Feed, Stopped};
+pub use ends::{End, EndError};
 use memory::Slot;
 pub use phases::Phase;
 use pod::{Feeds, Source};
@@ -472,15 +474,8 @@ impl Prepared {
             return Ok((diverged(restart, stopped.steps, digest, &train, test.as_ref(), measures), theta));
         }
         let grad_norm = self.grad_norm(dataset, &theta, cancelled)?;
-        let problem = Problem {
-            network: &self.network,
-            dataset,
-            loss: self.experiment.train.loss,
-            l2: self.experiment.train.l2,
-            polish: self.polish_budget(dataset),
-            probes: &self.probes,
-        };
-        let finish = minima::finish(&problem, &theta, cancelled).ok_or(TrainError::Cancelled)?;
+        let finish =
+            minima::finish(&self.problem(dataset), &theta, cancelled).ok_or(TrainError::Cancelled)?;
         let outcome = Outcome {
             restart,
             stop_reason: stopped.reason,
@@ -584,6 +579,18 @@ impl Prepared {
             Level::Avx512 => descent::gradient_norm::<<f64 as Precise>::Avx512>,
         };
         norm(&self.network, loss, l2, theta, rows, cancelled)
+    }
+
+    /// What trials on `dataset` minimise.
+    fn problem<'a>(&'a self, dataset: &'a Dataset) -> Problem<'a> {
+        Problem {
+            network: &self.network,
+            dataset,
+            loss: self.experiment.train.loss,
+            l2: self.experiment.train.l2,
+            polish: self.polish_budget(dataset),
+            probes: &self.probes,
+        }
     }
 
     fn polish_budget(&self, dataset: &Dataset) -> Option<u32> {

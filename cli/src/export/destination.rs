@@ -7,10 +7,13 @@ use std::path::{Path, PathBuf};
 use seedsweep_shell::error::{CliError, Kind};
 use seedsweep_shell::output;
 
+/// What is written to standard output at once, in bytes.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// Takes the bytes of an export.
 pub(crate) enum Destination {
-    /// Standard output.
-    Stdout,
+    /// Standard output, with the bytes that wait for more.
+    Stdout(Vec<u8>),
     /// A file beside its final place.
     File { part: BufWriter<File>, part_path: PathBuf, path: PathBuf },
 }
@@ -19,7 +22,7 @@ impl Destination {
     /// Opens `path`, or standard output for `-`.
     pub(crate) fn create(path: &Path) -> Result<Self, CliError> {
         if path == Path::new("-") {
-            return Ok(Self::Stdout);
+            return Ok(Self::Stdout(Vec::new()));
         }
         let name = path.file_name().ok_or_else(|| {
             CliError::new(Kind::Usage, format!("--output {} names no file", path.display()))
@@ -35,15 +38,22 @@ impl Destination {
     /// Takes more bytes.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), CliError> {
         match self {
-            Self::Stdout => output::write_all(bytes),
+            Self::Stdout(waiting) => {
+                waiting.extend(bytes);
+                if waiting.len() >= PIECE_BYTES {
+                    output::write_all(waiting)?;
+                    waiting.clear();
+                }
+                Ok(())
+            }
             Self::File { part, path, .. } => part.write_all(bytes).map_err(|error| unwritable(path, &error)),
         }
     }
 
-    /// Makes the file durable and gives it its name.
+    /// Writes what waits, or makes the file durable and gives it its name.
     pub(crate) fn finish(mut self) -> Result<(), CliError> {
         match &mut self {
-            Self::Stdout => Ok(()),
+            Self::Stdout(waiting) => output::write_all(waiting),
             Self::File { part, part_path, path } => {
                 let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
                 let published = part

@@ -1,17 +1,22 @@
-//! Outcome rows for other programs: CSV and JSON lines (docs/export.md).
+//! Outcome rows for other programs: CSV, JSON lines, Parquet and .npz (docs/export.md).
 //!
-//! Both forms hold the same columns in the same order. All columns up to `engine` are a pure function of
-//! the spec: two exports of one sweep agree on them byte for byte.
+//! All forms hold the same columns in the same order. All columns up to `engine` are a pure function of the spec: two
+//! exports of one sweep agree on them byte for byte.
 
 mod destination;
+mod encoder;
 mod float_hex;
+mod npz;
+mod parquet;
 mod row;
+mod table;
 
 use clap::ValueEnum;
 use seedsweep_shell::error::{CliError, Kind};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 pub(crate) use destination::Destination;
+pub(crate) use encoder::{About, Encoder, refuse_terminal};
 pub(crate) use row::{Cell, Layout, number};
 
 /// The form of an export.
@@ -21,27 +26,34 @@ pub(crate) enum Format {
     Csv,
     /// One JSON object per line.
     Jsonl,
+    /// Parquet: typed columns, for pandas, polars, duckdb and others.
+    Parquet,
+    /// An archive of NumPy arrays, one for each column.
+    Npz,
 }
 
-/// The first lines of an export: the header of a CSV, nothing for JSON lines.
-pub(crate) fn header(format: Format, layout: &Layout) -> Result<Vec<u8>, CliError> {
-    match format {
-        Format::Csv => csv_line(layout.columns().iter().map(|name| text_cell(name))),
-        Format::Jsonl => Ok(Vec::new()),
+impl Format {
+    /// Whether people can read it.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self, Self::Csv | Self::Jsonl)
     }
 }
 
-/// One row with its line end.
-pub(crate) fn line(format: Format, layout: &Layout, cells: &[Cell]) -> Result<Vec<u8>, CliError> {
-    match format {
-        Format::Csv => csv_line(cells.iter().map(csv_cell)),
-        Format::Jsonl => {
-            let mut line =
-                serde_json::to_vec(&JsonRow { columns: layout.columns(), cells }).map_err(unwritable)?;
-            line.push(b'\n');
-            Ok(line)
-        }
-    }
+/// The header of a CSV, with its line end.
+fn csv_header(layout: &Layout) -> Result<Vec<u8>, CliError> {
+    csv_line(layout.columns().iter().map(|name| text_cell(name)))
+}
+
+/// One row of a CSV, with its line end.
+fn csv_row(cells: &[Cell]) -> Result<Vec<u8>, CliError> {
+    csv_line(cells.iter().map(csv_cell))
+}
+
+/// One row as a line of JSON.
+fn json_row(layout: &Layout, cells: &[Cell]) -> Result<Vec<u8>, CliError> {
+    let mut line = serde_json::to_vec(&JsonRow { columns: layout.columns(), cells }).map_err(unwritable)?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 fn unwritable(error: impl std::error::Error + 'static) -> CliError {

@@ -29,6 +29,9 @@ pub(crate) enum Cell {
     Json(Value),
 }
 
+/// The columns before those of parameters.
+const BEFORE_PARAMETERS: [&str; 3] = ["experiment", "restart", "start"];
+
 /// The columns of one sweep's rows.
 pub(crate) struct Layout {
     columns: Vec<String>,
@@ -52,8 +55,8 @@ impl Layout {
         });
         let values = values.collect();
         // A CSV cell cannot hold a series.
-        let measures = format == Format::Jsonl;
-        let mut columns = to_strings(&["experiment", "restart", "start"]);
+        let measures = format != Format::Csv;
+        let mut columns = to_strings(&BEFORE_PARAMETERS);
         columns.extend(parameters.iter().cloned());
         columns.extend(to_strings(&[
             "stop_reason",
@@ -90,6 +93,13 @@ impl Layout {
     /// The names of the columns in their order.
     pub(crate) fn columns(&self) -> &[String] {
         &self.columns
+    }
+
+    /// The value that each experiment has in column `at`; `None` where that is no parameter.
+    pub(crate) fn parameter_values(&self, at: usize) -> Option<impl Iterator<Item = &Cell> + Clone> {
+        let parameter = at.checked_sub(BEFORE_PARAMETERS.len())?;
+        let is_one = self.values.iter().all(|values| parameter < values.len());
+        is_one.then(|| self.values.iter().map(move |values| &values[parameter]))
     }
 
     /// The cells of `row`, one per column.

@@ -1,13 +1,16 @@
 //! The tables of a report as rows of text, for every form they are shown in.
 
 use seedsweep_common::analysis::report::{
-    Basin, Comparison, ExperimentReport, Interval, LevelReport, Number, Report, SamePair, StoppingReport, Summary,
-    VariancePart, VarianceSplit,
+    Basin, Comparison, ExperimentReport, Interval, LevelReport, Number, Report, SamePair, StoppingReport,
+    Summary, VariancePart, VarianceSplit,
 };
 use seedsweep_common::analysis::words::{percent, significant};
 
 /// Basins listed per experiment; JSON has more.
 const BASINS_SHOWN: usize = 5;
+
+/// Rows of barriers listed per experiment: as many basins as are listed, and those behind them in JSON.
+const BARRIER_ROWS_SHOWN: usize = BASINS_SHOWN - 1;
 
 /// Comparisons listed; a grid has very many, and JSON has them all.
 const COMPARISONS_SHOWN: usize = 10;
@@ -34,11 +37,11 @@ pub(crate) fn verdict_level(experiment: &ExperimentReport) -> &LevelReport {
 pub(crate) fn starts_by_runs(experiment: &ExperimentReport) -> String {
     match experiment.starts {
         None => format!("{} x 1", planned(experiment)),
-        Some(starts) if starts > 0 && experiment.restarts.is_multiple_of(starts) => {
-            format!("{starts} x {}", experiment.restarts / starts)
+        Some(starts) if starts > 0 && planned(experiment).is_multiple_of(starts) => {
+            format!("{starts} x {}", planned(experiment) / starts)
         }
         Some(starts) => {
-            format!("{starts} x ~{:.1}", f64::from(experiment.restarts) / f64::from(starts.max(1)))
+            format!("{starts} x ~{:.1}", f64::from(planned(experiment)) / f64::from(starts.max(1)))
         }
     }
 }
@@ -114,6 +117,7 @@ pub(crate) fn details(report: &Report) -> Vec<Columns> {
         parameters(report),
         levels(report),
         basins(report),
+        barriers(report),
         census(report),
         looks(report),
         endings(report),
@@ -150,18 +154,33 @@ fn levels(report: &Report) -> Columns {
 
 fn basins(report: &Report) -> Columns {
     Columns {
-        title: "the largest basins (numbers are the same in all experiments that can be compared)",
-        heads: vec![
-            "experiment",
-            "basin",
-            "trials",
-            "median loss",
-            "certificate",
-            "for instance restart",
-            "its eigenvalues",
-        ],
+        title: "the largest basins (numbers are the same in all experiments that can be compared), with one restart and \
+                the ends of its Hessian's spectrum",
+        heads: vec!["experiment", "basin", "trials", "median loss", "certificate", "restart", "eigenvalues"],
         rows: report.experiments.iter().flat_map(basins_of).collect(),
     }
+}
+
+fn barriers(report: &Report) -> Columns {
+    Columns {
+        title: "barriers between basins: how far the loss rises on the straight way, after their units were matched",
+        heads: vec!["experiment", "from basin", "to basin: barrier"],
+        rows: report.experiments.iter().flat_map(barriers_of).collect(),
+    }
+}
+
+/// Each basin compared with those before it.
+fn barriers_of(experiment: &ExperimentReport) -> Vec<Vec<String>> {
+    let Some(connected) = &experiment.connected else { return Vec::new() };
+    let height =
+        |height: &Option<Number>| height.map_or_else(|| "not measured".to_owned(), |h| significant(h.0));
+    let row = |(at, basin): (usize, &u32)| {
+        let to = connected.basins.iter().zip(&connected.barriers[at]).take(at);
+        let to: Vec<String> = to.map(|(other, barrier)| format!("{other}: {}", height(barrier))).collect();
+        vec![experiment.name.clone(), basin.to_string(), to.join(" · ")]
+    };
+    let rows = connected.basins.iter().enumerate().skip(1).map(row);
+    rows.take(BARRIER_ROWS_SHOWN).collect()
 }
 
 fn basins_of(experiment: &ExperimentReport) -> Vec<Vec<String>> {
@@ -188,7 +207,10 @@ fn basins_of(experiment: &ExperimentReport) -> Vec<Vec<String>> {
                 basin.loss_median.map_or_else(|| "-".to_owned(), |loss| significant(loss.0)),
                 certificate(basin),
                 basin.representative.to_string(),
-                basin.curvature.map_or_else(|| "-".to_owned(), |c| ends_of([c.lambda_min, c.lambda_max])),
+                basin.curvature.map_or_else(
+                    || "-".to_owned(),
+                    |ends| format!("{:.0e}, {:.0e}", ends.lambda_min.0, ends.lambda_max.0),
+                ),
             ]
         })
         .collect();

@@ -32,6 +32,30 @@ pub(crate) fn demo_report() -> Report {
             .collect(),
         (0..240).map(|restart| outcome(restart, end(restart), Certificate::Minimum)).collect(),
     ];
+    report("demo", experiments, &outcomes)
+}
+
+/// One experiment whose restarts part at four steps: all 60 starts undecided at first, then a half, one in 20, none.
+pub(crate) fn fate_report() -> Report {
+    let order = VarySet { order: true, ..VarySet::default() };
+    let steps = [(0, 1), (50, 2), (100, 20), (400, 0)];
+    let experiments = (0..).zip(steps).map(|(cell, (fork, _))| {
+        let name = format!("fixed.g{cell}");
+        let xavier = Scheme::XavierUniform { gain: 1.0 };
+        Experiment { fork: (fork > 0).then_some(fork), ..experiment(&name, xavier, order, Some(60), 240) }
+    });
+    let outcomes: Vec<Vec<Outcome>> = steps
+        .iter()
+        .map(|(_, one_in)| {
+            let is_open = |restart: u32| *one_in > 0 && (restart % 60).is_multiple_of(*one_in);
+            let end = |restart: u32| if is_open(restart) { restart / 60 + 1 } else { 0 };
+            (0..240).map(|restart| outcome(restart, end(restart), Certificate::Minimum)).collect()
+        })
+        .collect();
+    report("fate", experiments.collect(), &outcomes)
+}
+
+fn report(name: &str, experiments: Vec<Experiment>, outcomes: &[Vec<Outcome>]) -> Report {
     let progress: Vec<ExperimentProgress> = outcomes
         .iter()
         .map(|rows| {
@@ -43,13 +67,13 @@ pub(crate) fn demo_report() -> Report {
         })
         .collect();
     let spec = SweepSpec {
-        name: Name::new("demo").unwrap(),
+        name: Name::new(name).unwrap(),
         seed: 2026,
         precision: Precision::F64,
         tolerances: Tolerances::default(),
         experiments,
     };
-    analyse(&spec, SweepId(Digest::of(b"demo")), SweepState::Done, &progress, &outcomes).report
+    analyse(&spec, SweepId(Digest::of(name.as_bytes())), SweepState::Done, &progress, outcomes).report
 }
 
 fn experiment(name: &str, scheme: Scheme, vary: VarySet, starts: Option<u32>, restarts: u32) -> Experiment {
@@ -83,6 +107,7 @@ fn experiment(name: &str, scheme: Scheme, vary: VarySet, starts: Option<u32>, re
             level: Level::Function,
             same_at: 0.8,
             spread_at: 0.5,
+            barriers: 0,
         },
         measure: Measure::default(),
         init: Init { scheme, bias: Bias::Zeros, perturb: 0.0 },

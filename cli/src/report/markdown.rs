@@ -3,19 +3,33 @@
 use seedsweep_common::analysis::report::Report;
 
 use super::columns::{self, Columns};
+use super::fate;
 use super::table::{caveats, headline, shares};
 use super::text::markdown as escaped;
+
+/// Width of plots.
+const PLOT_WIDTH: usize = 80;
 
 /// The report as Markdown: the answer in words, the tables, the caveats.
 pub(crate) fn markdown(report: &Report) -> String {
     let mut out = format!("# {}\n\n{}.\n\n", escaped(&report.sweep.name), escaped(&headline(report)));
     for experiment in &report.experiments {
-        out += &format!("- **{}**: {}\n", escaped(&experiment.name), escaped(&experiment.verdict.statement));
+        let connected = experiment.connected.as_ref().map_or(String::new(), |c| format!(" {}.", c.statement));
+        let said = escaped(&format!("{}{connected}", experiment.verdict.statement));
+        out += &format!("- **{}**: {said}\n", escaped(&experiment.name));
     }
     for sentence in shares(report) {
         out += &format!("- ⇒ {}\n", escaped(&sentence));
     }
+    for fate in &report.fate {
+        out += &format!("- ⇒ {}\n", escaped(&fate::sentence(fate)));
+    }
     out += &section(&columns::answer(report));
+    for fate in &report.fate {
+        out += &section(&fate::columns(fate));
+        // no text of a user's is in a plot
+        out += &format!("\n```text\n{}```\n", fate::plot(fate, PLOT_WIDTH));
+    }
     for columns in columns::details(report) {
         out += &section(&columns);
     }

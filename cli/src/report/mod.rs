@@ -3,6 +3,7 @@
 
 mod columns;
 pub(crate) mod demo;
+mod fate;
 pub(crate) mod markdown;
 pub(crate) mod runs;
 pub(crate) mod stats;

@@ -8,6 +8,7 @@ use seedsweep_common::analysis::words::percent;
 
 use super::WIDTHS;
 use super::columns::{self, Columns};
+use super::fate;
 use super::text::paragraph;
 use seedsweep_shell::output::escape;
 
@@ -19,12 +20,21 @@ pub(crate) fn table(report: &Report, width: usize) -> String {
     for experiment in &report.experiments {
         out += &paragraph("", &format!("{}:", experiment.name), width);
         out += &paragraph("  ", &experiment.verdict.statement, width);
+        if let Some(connected) = &experiment.connected {
+            out += &paragraph("  ", &format!("{}.", connected.statement), width);
+        }
     }
     for sentence in shares(report) {
         out += &paragraph("=> ", &sentence, width);
     }
+    for fate in &report.fate {
+        out += &paragraph("=> ", &fate::sentence(fate), width);
+    }
     out.push('\n');
     out += &laid_out(&columns::answer(report), width);
+    for fate in &report.fate {
+        out += &format!("\n{}\n{}", laid_out(&fate::columns(fate), width), fate::plot(fate, width));
+    }
     for columns in columns::details(report) {
         out.push('\n');
         out += &laid_out(&columns, width);
@@ -136,7 +146,7 @@ pub(crate) fn rows(columns: &Columns, width: usize) -> String {
 
 #[cfg(test)]
 mod tests {
-    use seedsweep_common::analysis::report::Number;
+    use seedsweep_common::analysis::report::{Connected, Number};
     use snapbox::{assert_data_eq, file};
 
     use super::*;
@@ -162,6 +172,30 @@ mod tests {
         report.experiments[1].parameters.insert("train.lr".to_owned(), 0.05.into());
         report.experiments[2].parameters.insert("train.lr".to_owned(), 0.05.into());
         assert!(shares(&report)[0].ends_with("(fixed against random, train.lr = 0.05, level function)"));
+    }
+
+    #[test]
+    fn barriers_are_said_and_listed_basin_by_basin() {
+        let mut report = demo_report();
+        let barriers = vec![
+            vec![Some(Number(0.0)), Some(Number(0.25)), None],
+            vec![Some(Number(0.25)), Some(Number(0.0)), Some(Number(f64::INFINITY))],
+            vec![None, Some(Number(f64::INFINITY)), Some(Number(0.0))],
+        ];
+        report.experiments[2].connected = Some(Connected {
+            level: "function".to_owned(),
+            basins_joined: 3,
+            tolerance: Number(0.01),
+            basins: vec![0, 4, 2],
+            barriers,
+            statement: "of 3 basins at level function 3 are left".to_owned(),
+        });
+        for text in [table(&report, 120), crate::report::markdown::markdown(&report)] {
+            assert!(text.contains("of 3 basins at level function 3 are left."), "{text}");
+            let line = text.lines().find(|line| line.contains("0: not measured")).unwrap();
+            assert!(line.contains("random") && line.contains("4: inf"), "{line}");
+            assert!(text.contains("0: 0.2500"), "{text}");
+        }
     }
 
     #[test]

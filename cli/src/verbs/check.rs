@@ -5,7 +5,7 @@ use seedsweep_common::{duration, plan};
 use seedsweep_shell::error::CliError;
 use seedsweep_shell::exit::{self, Exit};
 use seedsweep_shell::output;
-use seedsweep_worker::cost::{self, Estimate};
+use seedsweep_worker::cost::{self, Estimate, sample};
 use seedsweep_worker::means::{Means, human_bytes};
 use seedsweep_worker::train::Prepared;
 use serde::Serialize;
@@ -14,6 +14,10 @@ use crate::args;
 use crate::args::Format;
 use crate::sweep_file::SweepFile;
 use crate::{progress, status};
+
+/// CPU-seconds for which the trials of one experiment, and those of all, are tried out.
+const SAMPLED_S: f64 = 0.1;
+const ALL_SAMPLED_S: f64 = 1.0;
 
 /// What one experiment would do.
 struct Row {
@@ -32,6 +36,8 @@ struct Row {
 #[derive(Clone, Copy)]
 struct Cost {
     estimate: Estimate,
+    /// Whether a few trials were trained to tell; else it is from their operations.
+    is_sampled: bool,
     /// Bytes of one slot.
     slot_bytes: u64,
     /// Trials in the lanes of one register; 1: each alone.
@@ -41,12 +47,20 @@ struct Cost {
 }
 
 impl Cost {
-    fn of(prepared: &mut Prepared, means: &Means) -> Self {
+    /// Of the experiment that `prepared` is, by trials that take `sampled_s` at most.
+    fn of(prepared: &mut Prepared, means: &Means, sampled_s: f64) -> Self {
         means.lend(prepared);
         let slot_bytes = prepared.slot_bytes();
         let shape = prepared.shape();
+        let estimate = cost::estimate(&shape, means.machine(shape.precision));
+        // what does not fit is not tried
+        let sampled = match means.allow(slot_bytes) {
+            Ok(()) => sample::sample(prepared, estimate, sampled_s),
+            Err(_) => None,
+        };
         Self {
-            estimate: cost::estimate(&shape, means.machine(shape.precision)),
+            estimate: sampled.unwrap_or(estimate),
+            is_sampled: sampled.is_some(),
             slot_bytes,
             side_by_side: shape.side_by_side,
             train_rows: shape.train_rows as u64,
@@ -83,7 +97,8 @@ pub(crate) fn run(args: &args::Check) -> Result<Exit, CliError> {
     }
     let here = Here { means: args.slots.means()?, slots: args.slots.count() };
     let plans = spec::summary(&sweep.spec).experiments;
-    let costs = sweep.prepare(|prepared| Cost::of(prepared, &here.means))?;
+    let sampled_s = SAMPLED_S.min(ALL_SAMPLED_S / plans.len().max(1) as f64);
+    let costs = sweep.prepare(|prepared| Cost::of(prepared, &here.means, sampled_s))?;
     let rows = sweep.spec.experiments.iter().zip(plans).zip(costs);
     let rows: Vec<Row> = rows.map(|((experiment, plan), cost)| row(experiment, plan, cost)).collect();
     match args.output {
@@ -184,10 +199,11 @@ fn plan_table(spec: &SweepSpec, rows: &[Row]) -> String {
 fn cost_table(rows: &[Row], here: &Here) -> String {
     let header = ["experiment", "training", "polish", "trials/s", "in all", "memory", "side by side"];
     let lines = rows.iter().map(|row| {
-        let Cost { estimate, slot_bytes, side_by_side, .. } = row.cost;
+        let Cost { estimate, is_sampled, slot_bytes, side_by_side, .. } = row.cost;
+        let about = if is_sampled { "" } else { "~ " };
         vec![
             row.plan.name.clone(),
-            seconds(estimate.training_s),
+            format!("{about}{}", seconds(estimate.training_s)),
             seconds(estimate.polish_s),
             progress::rate_text(here.trials_per_s(row)),
             seconds(here.total_s(std::slice::from_ref(row))),
@@ -204,8 +220,8 @@ fn cost_table(rows: &[Row], here: &Here) -> String {
         ),
         status::table(&header, lines),
         format!(
-            "{} in all · training, polish: of one trial; right to about a third, the polish rougher; stop rules may end \
-             trials earlier · memory: of one slot",
+            "{} in all · training, polish: of one trial, by the first few, trained just now; with ~ by counting operations, right \
+             to about a third, the polish rougher, and trials may stop earlier · memory: of one slot",
             seconds(here.total_s(rows)),
         ),
     ];
@@ -253,6 +269,7 @@ struct MachineJson {
 struct CostJson {
     training_s: f64,
     polish_s: f64,
+    sampled: bool,
     trials_per_s: f64,
     total_s: f64,
     slot_bytes: u64,
@@ -309,6 +326,7 @@ fn plan_json(sweep: &SweepFile, rows: &[Row], here: &Here) -> String {
         cost: CostJson {
             training_s: row.cost.estimate.training_s,
             polish_s: row.cost.estimate.polish_s,
+            sampled: row.cost.is_sampled,
             trials_per_s: here.trials_per_s(row),
             total_s: here.total_s(std::slice::from_ref(row)),
             slot_bytes: row.cost.slot_bytes,

@@ -1,5 +1,8 @@
 //! `seedsweep export`: all stored rows of a sweep for other programs.
 
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+
 use seedsweep_common::spec::{self, SweepSpec};
 use seedsweep_shell::error::{CliError, Kind};
 use seedsweep_shell::exit::{self, Exit};
@@ -9,7 +12,7 @@ use tokio_stream::StreamExt;
 use crate::args;
 use crate::client::{Client, present, refused};
 use crate::config::Target;
-use crate::export::{self, Destination, Layout};
+use crate::export::{self, About, Destination, Encoder, Layout};
 use crate::session;
 
 /// Writes the rows by experiment and restart.
@@ -23,20 +26,31 @@ pub(crate) async fn run(args: args::Export) -> Result<Exit, CliError> {
 }
 
 async fn write(client: &mut Client, args: &args::Export) -> Result<u64, CliError> {
+    export::refuse_terminal(args.format, &args.output, std::io::stdout().is_terminal())?;
     let (id, spec) = stored_spec(client, &args.selector.sweep).await?;
     let layout = Layout::new(&spec, args.format);
     let mut stream = client.outcomes(&id, "").await?;
     let mut destination = Destination::create(&args.output)?;
-    destination.write(&export::header(args.format, &layout)?)?;
+    let mut encoder = Encoder::begin(args.format, &layout, &args.output, &mut destination)?;
+    let mut engines: BTreeSet<String> = BTreeSet::new();
     let mut rows = 0;
     while let Some(message) = stream.next().await {
-        let mut lines = Vec::new();
         for row in message.map_err(refused)?.rows {
-            lines.extend(export::line(args.format, &layout, &layout.cells(&spec, &row)?)?);
+            encoder.row(layout.cells(&spec, &row)?, &mut destination)?;
+            if let Some(provenance) = row.provenance.filter(|p| !engines.contains(&p.engine)) {
+                engines.insert(provenance.engine);
+            }
             rows += 1;
         }
-        destination.write(&lines)?;
     }
+    let about = About {
+        schema: "seedsweep.outcomes/1",
+        sweep: id,
+        name: spec.name.to_string(),
+        engine: engines.into_iter().collect::<Vec<_>>().join(", "),
+        spec: spec.canonical(),
+    };
+    encoder.end(&about, &mut destination)?;
     destination.finish()?;
     Ok(rows)
 }

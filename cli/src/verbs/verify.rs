@@ -183,7 +183,8 @@ fn recomputed(stored: &Stored, rows: &[Row], report: &str) -> Check {
     for (index, progress) in (0..).zip(&mut progress) {
         problems.extend(look_again(stored, index, progress, &outcomes[index as usize]));
     }
-    let again = analysis::analyse(&stored.spec, stored.spec_id(), state, &progress, &outcomes);
+    let mut again = analysis::analyse(&stored.spec, stored.spec_id(), state, &progress, &outcomes);
+    again.connect(&stored.barriers);
     if again.report.to_json() != report {
         problems.push("computed again from the rows it has other bytes".to_owned());
     }

@@ -173,3 +173,51 @@ fn measures_are_exported_and_summed_up_over_restarts() {
     assert_eq!(ran.code, Some(4));
     assert!(ran.stderr.contains("asks for curve, symmetry, geometry"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_sweep_that_is_extended_goes_on_with_the_same_command() {
+    let here = directory(QUICK);
+    run(here.path(), &["run", "sweep.toml"]).fine();
+    let extend = ["extend", "last", "--to", "9", "--output", "json"];
+    let first = run(here.path(), &extend).fine();
+    let said = first.json();
+    assert_eq!(said["extended"][0]["to"], 9);
+    assert_eq!(said["sweep"]["state"], "running");
+    assert!(first.stderr.contains("seedsweep run"), "{}", first.stderr);
+    let again = run(here.path(), &extend).fine();
+    assert_eq!(again.json()["extended"], serde_json::json!([]));
+    assert!(again.stderr.contains("nothing changed"), "{}", again.stderr);
+    run(here.path(), &["extend", "last", "--by", "2"]).fine();
+
+    let report = run(here.path(), &["run", "sweep.toml", "--output", "json"]).fine().json();
+    assert_eq!(report["sweep"]["id"], said["sweep"]["id"]);
+    assert!(report["experiments"].as_array().unwrap().iter().all(|e| e["restarts"] == 11), "{report}");
+    let extensions = report["sweep"]["extensions"].as_array().unwrap();
+    assert_eq!((&extensions[0]["to"], &extensions[1]["from"]), (&9.into(), &9.into()));
+    run(here.path(), &["verify", "last"]).fine();
+    let name = report["experiments"][0]["name"].as_str().unwrap();
+    run(here.path(), &["replay", "last", name, "10"]).fine();
+    let none = run(here.path(), &["extend", "last", "--experiment", "nosuch", "--by", "1"]);
+    assert_eq!(none.code, Some(4), "{}", none.text());
+    let neither = run(here.path(), &["extend", "last"]);
+    assert_eq!(neither.code, Some(2), "{}", neither.text());
+}
+
+#[test]
+fn a_sweep_that_stops_early_says_how_often_was_looked_and_is_sound() {
+    let rule = "stop_when = { same_pair_width = 0.3, max_restarts = 200 }";
+    let spec = QUICK.replace("restarts = 6", rule);
+    assert!(spec.contains("stop_when"), "{spec}");
+    let bytes = ["1", "4"].map(|slots| {
+        let here = directory(&spec);
+        let args = ["run", "sweep.toml", "--slots", slots, "--output", "json"];
+        let ran = run(here.path(), &args).fine();
+        let stopping = &ran.json()["experiments"][0]["stopping"];
+        assert!(stopping["looks"].as_u64().unwrap() >= 2, "{stopping}");
+        let verified = run(here.path(), &["verify", "last", "--sample", "0%"]).fine();
+        assert!(verified.stdout.contains("sound"), "{}", verified.stdout);
+        run(here.path(), &["store", "verify"]).fine();
+        ran.stdout
+    });
+    assert_eq!(bytes[0], bytes[1], "the report does not tell who was quick");
+}

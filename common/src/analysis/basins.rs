@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::trials::Trials;
 use super::{ByLevel, linkage};
-use crate::fingerprint::distance;
 use crate::outcome::Outcome;
 use crate::plan;
 use crate::spec::{Level, SweepSpec};
@@ -70,12 +69,15 @@ fn find(spec: &SweepSpec, trials: &[Trials], level: Level, finer: Option<&[Basin
 
 /// The basins of the first `n` finished trials of one experiment by themselves, numbered among them.
 pub(crate) fn of_first(spec: &SweepSpec, trials: &Trials, n: usize, level: Level) -> Vec<Option<u32>> {
+    let mut basins = vec![None; n];
+    if !trials.has_level(level) {
+        return basins;
+    }
     let finer = match level {
-        Level::Bits | Level::Function => None,
         Level::Raw => Some(of_first(spec, trials, n, Level::Bits)),
         Level::Canonical => Some(of_first(spec, trials, n, Level::Raw)),
+        Level::Bits | Level::Function => None,
     };
-    let mut basins = vec![None; n];
     let points: Vec<Point> = points_of(0, trials, level).take_while(|point| point.trial < n).collect();
     let same = |i: usize| finer.as_ref().and_then(|finer| finer[points[i].trial]).ok_or(i);
     let (labels, _) = cluster(&points, level, spec, &same);
@@ -101,37 +103,31 @@ type Finer<'a> = &'a dyn Fn(usize) -> Result<u32, usize>;
 
 /// Numbers of the points' basins, and for each basin whether the tolerance leaves it unclear.
 fn cluster(points: &[Point], level: Level, spec: &SweepSpec, finer: Finer) -> (Vec<u32>, Vec<bool>) {
-    let outcomes = points.iter().map(|point| point.outcome);
-    match level {
+    let (sketches, tolerance): (Vec<&[f64]>, f64) = match level {
         Level::Bits => {
             let mut classes: Vec<u32> = (0..points.len() as u32).collect();
             linkage::join_equal(&mut classes, |i| points[i].outcome.digest);
             let labels = number(&classes);
             let basins = labels.iter().max().map_or(0, |last| *last as usize + 1);
-            (labels, vec![false; basins])
+            return (labels, vec![false; basins]);
         }
-        Level::Raw => link(&outcomes.map(|o| &o.sketch_raw).collect::<Vec<_>>(), spec.tolerances.raw, finer),
+        Level::Raw => (points.iter().map(|p| p.outcome.sketch_raw.as_slice()).collect(), spec.tolerances.raw),
         Level::Canonical => {
             // who has the level has a sketch
-            let sketches: Vec<_> = outcomes.filter_map(|outcome| outcome.sketch_canonical.as_ref()).collect();
-            link(&sketches, spec.tolerances.canonical, finer)
+            let sketches = points.iter().filter_map(|point| point.outcome.sketch_canonical.as_ref());
+            (sketches.map(|sketch| sketch.as_slice()).collect(), spec.tolerances.canonical)
         }
         Level::Function => {
-            let sketches: Vec<_> = outcomes.map(|outcome| &outcome.sketch_function).collect();
-            link(&sketches, spec.tolerances.function, finer)
+            (points.iter().map(|p| p.outcome.sketch_function.as_slice()).collect(), spec.tolerances.function)
         }
-    }
-}
-
-/// As [`cluster`], by `sketches`.
-fn link<const N: usize>(sketches: &[&[f64; N]], tolerance: f64, finer: Finer) -> (Vec<u32>, Vec<bool>) {
+    };
     let link = |tolerance: f64| {
-        let mut classes = linkage::classes(sketches, tolerance);
+        let mut classes = linkage::classes(&sketches, tolerance);
         linkage::join_equal(&mut classes, finer);
         classes
     };
     let labels = number(&link(tolerance));
-    let unclear = unclear(&labels, &link(CLEAR_GAP * tolerance), sketches, tolerance);
+    let unclear = unclear(&labels, &link(CLEAR_GAP * tolerance), &sketches, tolerance);
     (labels, unclear)
 }
 
@@ -152,17 +148,12 @@ pub(crate) fn number(classes: &[u32]) -> Vec<u32> {
 
 /// For each basin: whether two of its points are further apart than the tolerance, or one of another basin is
 /// nearer than [`CLEAR_GAP`] tolerances, so that both are one class of `coarse`.
-fn unclear<const N: usize>(
-    labels: &[u32],
-    coarse: &[u32],
-    sketches: &[&[f64; N]],
-    tolerance: f64,
-) -> Vec<bool> {
+fn unclear(labels: &[u32], coarse: &[u32], sketches: &[&[f64]], tolerance: f64) -> Vec<bool> {
     let basins = labels.iter().max().map_or(0, |last| *last as usize + 1);
-    let mut boxes: Vec<Option<([f64; N], [f64; N])>> = vec![None; basins];
+    let mut boxes: Vec<Option<(Vec<f64>, Vec<f64>)>> = vec![None; basins];
     let mut coarse_of = vec![0; basins];
     for ((label, sketch), coarse) in labels.iter().zip(sketches).zip(coarse) {
-        let (low, high) = boxes[*label as usize].get_or_insert((**sketch, **sketch));
+        let (low, high) = boxes[*label as usize].get_or_insert_with(|| (sketch.to_vec(), sketch.to_vec()));
         for (axis, value) in sketch.iter().enumerate() {
             low[axis] = low[axis].min(*value);
             high[axis] = high[axis].max(*value);
@@ -178,7 +169,10 @@ fn unclear<const N: usize>(
         .zip(&coarse_of)
         .map(|(bounds, coarse)| {
             // the largest distance of two points is the longest edge of their box: distance is by the largest axis
-            let wide = bounds.as_ref().is_some_and(|(low, high)| distance(high, low) > tolerance);
+            let is_wide = |(low, high): &(Vec<f64>, Vec<f64>)| {
+                low.iter().zip(high).any(|(low, high)| high - low > tolerance)
+            };
+            let wide = bounds.as_ref().is_some_and(is_wide);
             wide || basins_in[coarse] > 1
         })
         .collect()
@@ -187,7 +181,6 @@ fn unclear<const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fingerprint::Sketch;
 
     #[test]
     fn basins_are_numbered_by_size_then_by_first_point() {
@@ -203,7 +196,7 @@ mod tests {
             sketch
         };
         let sketches = [at(0.0), at(0.5), at(20.0), at(29.0), at(100.0), at(101.0), at(102.0)];
-        let views: Vec<&Sketch> = sketches.iter().collect();
+        let views: Vec<&[f64]> = sketches.iter().map(|sketch| sketch.as_slice()).collect();
         let fine = linkage::classes(&views, 1.0);
         let labels = number(&fine);
         assert_eq!(labels, [1, 1, 2, 3, 0, 0, 0]);

@@ -94,7 +94,7 @@ fn roles(a: &Experiment, b: &Experiment) -> Option<[usize; 2]> {
 }
 
 /// (A_fixed − A_random) / (1 − A_random); `None` where all fresh starts agree.
-fn share(fixed: f64, random: f64) -> Option<f64> {
+pub(super) fn share(fixed: f64, random: f64) -> Option<f64> {
     (random < 1.0).then(|| (fixed - random) / (1.0 - random))
 }
 
@@ -107,23 +107,32 @@ fn start_share(
     let [f, r] = roles(experiments[0], experiments[1])?;
     let (fixed, random) = ([a, b][f], [a, b][r]);
     let estimate = fixed.agreement.zip(random.agreement).and_then(|(fixed, random)| share(fixed, random));
-    // the share grows with the fixed agreement and falls with the random one
-    let interval = || -> Option<[f64; 2]> {
-        let low = resampled.low_high(f, r).filter_map(|(low, high)| share(low, high));
-        let high = resampled.high_low(f, r).filter_map(|(high, low)| share(high, low));
-        let mut ends =
-            [percentile(low, resampled.tail, End::Low)?, percentile(high, resampled.tail, End::High)?];
-        widen(&mut ends, fixed, |edge| share(edge, random.agreement?));
-        widen(&mut ends, random, |edge| share(fixed.agreement?, edge));
-        Some(ends)
-    };
     Some(StartShare {
         fixed: experiments[f].name.to_string(),
         random: experiments[r].name.to_string(),
         estimate: estimate.map(Number),
         // one start says what it decides itself, and nothing about starts
-        ci95: estimate.filter(|_| fixed.unit == Unit::Start).and_then(|_| interval()).map(numbers),
+        ci95: estimate
+            .filter(|_| fixed.unit == Unit::Start)
+            .and_then(|_| share_interval(resampled, [f, r], [fixed, random]))
+            .map(numbers),
     })
+}
+
+/// Interval of the [`share`] of the samples at `places` of what was resampled. It grows with the agreement of the
+/// first and falls with that of the second.
+pub(super) fn share_interval(
+    resampled: &Resampled,
+    places: [usize; 2],
+    [fixed, random]: [&Sample; 2],
+) -> Option<[f64; 2]> {
+    let [f, r] = places;
+    let low = resampled.low_high(f, r).filter_map(|(low, high)| share(low, high));
+    let high = resampled.high_low(f, r).filter_map(|(high, low)| share(high, low));
+    let mut ends = [percentile(low, resampled.tail, End::Low)?, percentile(high, resampled.tail, End::High)?];
+    widen(&mut ends, fixed, |edge| share(edge, random.agreement?));
+    widen(&mut ends, random, |edge| share(fixed.agreement?, edge));
+    Some(ends)
 }
 
 fn same_pair_difference(a: &Sample, b: &Sample, resampled: &Resampled) -> Difference {
@@ -191,9 +200,10 @@ fn are_paired(a: &Experiment, b: &Experiment) -> bool {
 }
 
 /// One experiment ready to be resampled.
-struct Sample {
+pub(super) struct Sample {
     unit: Unit,
-    agreement: Option<f64>,
+    /// Its agreement, `None` where nothing can be compared.
+    pub(super) agreement: Option<f64>,
     ci95: Option<[f64; 2]>,
     loss: Option<f64>,
     units: Vec<Resample>,
@@ -214,7 +224,7 @@ struct Resample {
 }
 
 impl Sample {
-    fn new(side: &Side, level: Level) -> Self {
+    pub(super) fn new(side: &Side, level: Level) -> Self {
         let at = level as usize;
         let unit = plan::unit(side.trials.experiment);
         let labels = &side.basins[at].labels;
@@ -320,7 +330,7 @@ impl Sample {
 }
 
 /// Agreements and losses of both samples under joint resampling.
-struct Resampled {
+pub(super) struct Resampled {
     /// What intervals cut off each end.
     tail: f64,
     agreements: Vec<[[f64; 2]; 2]>,
@@ -330,7 +340,7 @@ struct Resampled {
 impl Resampled {
     /// Draws as many stream numbers as there are, with replacement, again and again; nothing if a sample has too few
     /// units for an interval.
-    fn draw(a: &Sample, b: &Sample, sweep_seed: u64, stream: u64, draws: u64) -> Self {
+    pub(super) fn draw(a: &Sample, b: &Sample, sweep_seed: u64, stream: u64, draws: u64) -> Self {
         let fewest = a.units.len().min(b.units.len());
         if fewest < FEWEST_STARTS {
             return Self { tail: 0.0, agreements: Vec::new(), losses: Vec::new() };

@@ -162,7 +162,8 @@ fn count<T: Copy + PartialEq, const N: usize>(
         .collect()
 }
 
-fn parameters(experiment: &Experiment) -> BTreeMap<String, serde_json::Value> {
+/// What `experiment` sets differently from the sweep's tables, by dotted path.
+pub(crate) fn parameters(experiment: &Experiment) -> BTreeMap<String, serde_json::Value> {
     experiment.parameters.iter().map(|parameter| (parameter.path.clone(), json(&parameter.value))).collect()
 }
 

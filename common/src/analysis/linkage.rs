@@ -3,26 +3,33 @@
 //! laid over them that would part neighbours.
 //!
 //! Exact, by comparing the boxes of a kd-tree: boxes further apart than the tolerance need no look inside, and a
-//! box no wider than it holds one class.
-
-use crate::fingerprint::distance;
+//! box no wider than it holds one class. The tree splits one axis until it is no wider than the tolerance before it
+//! turns to the next (the ε-kdB tree of Shim, Srikant & Agrawal 1997): in sixteen and more dimensions halves of every
+//! axis would all be neighbours.
 
 /// Points of a leaf: below it all pairs are compared.
 const LEAF_POINTS: usize = 16;
 
-/// For each sketch, the smallest index of its class. A sketch with a value that is not finite equals nothing.
-pub(crate) fn classes<const N: usize>(sketches: &[&[f64; N]], tolerance: f64) -> Vec<u32> {
-    let mut order: Vec<u32> = (0..sketches.len() as u32).collect();
-    order.retain(|&i| sketches[i as usize].iter().all(|value| value.is_finite()));
-    let mut nodes = Vec::new();
+/// For each point, the smallest index of its class. All points have as many values; one with a value that is not
+/// finite equals nothing.
+pub(crate) fn classes(points: &[&[f64]], tolerance: f64) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..points.len() as u32).collect();
+    order.retain(|&i| points[i as usize].iter().all(|value| value.is_finite()));
+    let mut tree = Tree { points, tolerance, nodes: Vec::new() };
     if !order.is_empty() {
-        build(sketches, &mut order, 0, &mut nodes);
+        tree.build(&mut order, 0);
     }
-    let mut linker = Linker { sketches, tolerance, order: &order, nodes, sets: Sets::new(sketches.len()) };
+    let nodes = tree.nodes;
+    let mut linker = Linker { points, tolerance, order: &order, nodes, sets: Sets::new(points.len()) };
     if let Some(root) = linker.nodes.len().checked_sub(1) {
         linker.link_within(root);
     }
-    (0..sketches.len() as u32).map(|i| linker.sets.root(i)).collect()
+    (0..points.len() as u32).map(|i| linker.sets.root(i)).collect()
+}
+
+/// Whether no value of `a` is further from that of `b` than the tolerance.
+fn are_near(a: &[f64], b: &[f64], tolerance: f64) -> bool {
+    a.iter().zip(b).all(|(x, y)| (x - y).abs() <= tolerance)
 }
 
 /// Joins any two points with equal keys, in classes made by [`classes`].
@@ -69,50 +76,55 @@ impl Sets {
 }
 
 /// An axis-parallel box around points.
-#[derive(Clone)]
-struct Bounds<const N: usize> {
-    low: [f64; N],
-    high: [f64; N],
+struct Bounds {
+    low: Vec<f64>,
+    high: Vec<f64>,
 }
 
-impl<const N: usize> Bounds<N> {
-    fn of<'a>(sketches: impl Iterator<Item = &'a [f64; N]>) -> Self {
-        let mut bounds = Self { low: [f64::INFINITY; N], high: [f64::NEG_INFINITY; N] };
-        for sketch in sketches {
-            for (axis, value) in sketch.iter().enumerate() {
-                bounds.low[axis] = bounds.low[axis].min(*value);
-                bounds.high[axis] = bounds.high[axis].max(*value);
+impl Bounds {
+    /// The smallest box around `points`, of which there is one at least.
+    fn of<'a>(mut points: impl Iterator<Item = &'a [f64]>) -> Self {
+        let first = points.next().unwrap_or_default();
+        let mut bounds = Self { low: first.to_vec(), high: first.to_vec() };
+        for point in points {
+            for ((low, high), value) in bounds.low.iter_mut().zip(&mut bounds.high).zip(point) {
+                *low = low.min(*value);
+                *high = high.max(*value);
             }
         }
         bounds
     }
 
-    /// The widest axis.
-    fn widest(&self) -> usize {
-        let extent = |axis: &usize| self.high[*axis] - self.low[*axis];
-        (0..N).max_by(|a, b| extent(a).total_cmp(&extent(b))).unwrap_or(0)
+    /// The first axis that is wider than `tolerance`; `None` where the box holds one class.
+    fn first_wide(&self, tolerance: f64) -> Option<usize> {
+        self.low.iter().zip(&self.high).position(|(low, high)| high - low > tolerance)
     }
 
-    /// Largest distance of two points in the box; for a tight box it is the largest distance of its points.
+    /// Largest distance of two points in the box, which is that of its own points: the box is tight.
     fn span(&self) -> f64 {
-        distance(&self.high, &self.low)
+        self.low.iter().zip(&self.high).fold(0.0, |span, (low, high)| span.max(high - low))
     }
 
-    fn union(&self, other: &Self) -> Self {
-        Self::of([&self.low, &self.high, &other.low, &other.high].into_iter())
+    /// Whether any two points of both boxes are at most `tolerance` apart.
+    fn all_near(&self, other: &Self, tolerance: f64) -> bool {
+        let axes = self.low.iter().zip(&self.high).zip(other.low.iter().zip(&other.high));
+        axes.into_iter().all(|((low, high), (other_low, other_high))| {
+            high.max(*other_high) - low.min(*other_low) <= tolerance
+        })
     }
 
-    /// Smallest distance of a point in this box from one in the other.
-    fn gap(&self, other: &Self) -> f64 {
-        (0..N).fold(0.0, |gap: f64, axis| {
-            gap.max(other.low[axis] - self.high[axis]).max(self.low[axis] - other.high[axis])
+    /// Whether no point of this box is within `tolerance` of one of the other.
+    fn is_far(&self, other: &Self, tolerance: f64) -> bool {
+        let axes = self.low.iter().zip(&self.high).zip(other.low.iter().zip(&other.high));
+        axes.into_iter().any(|((low, high), (other_low, other_high))| {
+            other_low - high > tolerance || low - other_high > tolerance
         })
     }
 }
 
 /// A box of the tree: the points `order[start..end]`.
-struct Node<const N: usize> {
-    bounds: Bounds<N>,
+struct Node {
+    bounds: Bounds,
     start: usize,
     end: usize,
     children: Option<(usize, usize)>,
@@ -120,37 +132,41 @@ struct Node<const N: usize> {
     whole: bool,
 }
 
-/// Adds the tree over `order`, which starts at `start` of the whole, and gives its root.
-fn build<const N: usize>(
-    sketches: &[&[f64; N]],
-    order: &mut [u32],
-    start: usize,
-    nodes: &mut Vec<Node<N>>,
-) -> usize {
-    let bounds = Bounds::of(order.iter().map(|&i| sketches[i as usize]));
-    let end = start + order.len();
-    let children = (order.len() > LEAF_POINTS).then(|| {
-        let axis = bounds.widest();
-        let middle = order.len() / 2;
-        order.select_nth_unstable_by(middle, |&a, &b| {
-            sketches[a as usize][axis].total_cmp(&sketches[b as usize][axis])
-        });
-        let (left, right) = order.split_at_mut(middle);
-        (build(sketches, left, start, nodes), build(sketches, right, start + middle, nodes))
-    });
-    nodes.push(Node { bounds, start, end, children, whole: false });
-    nodes.len() - 1
+struct Tree<'a> {
+    points: &'a [&'a [f64]],
+    tolerance: f64,
+    nodes: Vec<Node>,
 }
 
-struct Linker<'a, const N: usize> {
-    sketches: &'a [&'a [f64; N]],
+impl Tree<'_> {
+    /// Adds the tree over `order`, which starts at `start` of the whole, and gives its root.
+    fn build(&mut self, order: &mut [u32], start: usize) -> usize {
+        let points = self.points;
+        let bounds = Bounds::of(order.iter().map(|&i| points[i as usize]));
+        let end = start + order.len();
+        let axis = bounds.first_wide(self.tolerance).filter(|_| order.len() > LEAF_POINTS);
+        let children = axis.map(|axis| {
+            let middle = order.len() / 2;
+            order.select_nth_unstable_by(middle, |&a, &b| {
+                points[a as usize][axis].total_cmp(&points[b as usize][axis])
+            });
+            let (left, right) = order.split_at_mut(middle);
+            (self.build(left, start), self.build(right, start + middle))
+        });
+        self.nodes.push(Node { bounds, start, end, children, whole: false });
+        self.nodes.len() - 1
+    }
+}
+
+struct Linker<'a> {
+    points: &'a [&'a [f64]],
     tolerance: f64,
     order: &'a [u32],
-    nodes: Vec<Node<N>>,
+    nodes: Vec<Node>,
     sets: Sets,
 }
 
-impl<const N: usize> Linker<'_, N> {
+impl Linker<'_> {
     /// Links all points of one box.
     fn link_within(&mut self, node: usize) {
         if self.nodes[node].bounds.span() <= self.tolerance {
@@ -169,10 +185,10 @@ impl<const N: usize> Linker<'_, N> {
     /// Links the points of one box with those of another.
     fn link_between(&mut self, a: usize, b: usize) {
         let (bounds_a, bounds_b) = (&self.nodes[a].bounds, &self.nodes[b].bounds);
-        if bounds_a.gap(bounds_b) > self.tolerance {
+        if bounds_a.is_far(bounds_b, self.tolerance) {
             return;
         }
-        if bounds_a.union(bounds_b).span() <= self.tolerance {
+        if bounds_a.all_near(bounds_b, self.tolerance) {
             return self.join_all(a, b);
         }
         let a_is_wider = bounds_a.span() > bounds_b.span();
@@ -196,7 +212,7 @@ impl<const N: usize> Linker<'_, N> {
         for i in self.nodes[a].start..self.nodes[a].end {
             for j in self.nodes[b].start..self.nodes[b].end {
                 let (i, j) = (self.order[i], self.order[j]);
-                if distance(self.sketches[i as usize], self.sketches[j as usize]) <= self.tolerance {
+                if are_near(self.points[i as usize], self.points[j as usize], self.tolerance) {
                     self.sets.join(i, j);
                 }
             }
@@ -249,16 +265,19 @@ mod tests {
     use rand::{RngExt, SeedableRng};
 
     use super::*;
-    use crate::fingerprint::{SKETCH_LENGTH, Sketch};
+
+    /// Values of a point; the code does not depend on it.
+    const AXES: usize = 16;
+    type Point = [f64; AXES];
 
     /// All pairs, again and again until nothing changes: the definition.
-    fn by_definition(sketches: &[Sketch], tolerance: f64) -> Vec<u32> {
-        let mut classes: Vec<u32> = (0..sketches.len() as u32).collect();
+    fn by_definition(points: &[Point], tolerance: f64) -> Vec<u32> {
+        let mut classes: Vec<u32> = (0..points.len() as u32).collect();
         loop {
             let before = classes.clone();
-            for i in 0..sketches.len() {
-                for j in 0..sketches.len() {
-                    if distance(&sketches[i], &sketches[j]) <= tolerance {
+            for i in 0..points.len() {
+                for j in 0..points.len() {
+                    if are_near(&points[i], &points[j], tolerance) {
                         classes[i] = classes[i].min(classes[j]);
                     }
                 }
@@ -269,17 +288,17 @@ mod tests {
         }
     }
 
-    fn linked(sketches: &[Sketch], tolerance: f64) -> Vec<u32> {
-        classes(&sketches.iter().collect::<Vec<_>>(), tolerance)
+    fn linked(points: &[Point], tolerance: f64) -> Vec<u32> {
+        classes(&points.iter().map(|point| point.as_slice()).collect::<Vec<_>>(), tolerance)
     }
 
-    fn along_first_axis(values: &[f64]) -> Vec<Sketch> {
-        let sketch = |value: &f64| {
-            let mut sketch = [0.5; SKETCH_LENGTH];
-            sketch[0] = *value;
-            sketch
+    fn along_first_axis(values: &[f64]) -> Vec<Point> {
+        let point = |value: &f64| {
+            let mut point = [0.5; AXES];
+            point[0] = *value;
+            point
         };
-        values.iter().map(sketch).collect()
+        values.iter().map(point).collect()
     }
 
     #[test]
@@ -289,16 +308,16 @@ mod tests {
             let n = rng.random_range(1..150);
             // few axes that differ and a tolerance near the typical distance: chains, bridges and lone points
             let axes = rng.random_range(1..4);
-            let sketches: Vec<Sketch> = (0..n)
+            let points: Vec<Point> = (0..n)
                 .map(|_| {
-                    let mut sketch = [0.0; SKETCH_LENGTH];
-                    sketch[..axes].fill_with(|| rng.random::<f64>());
-                    sketch
+                    let mut point = [0.0; AXES];
+                    point[..axes].fill_with(|| rng.random::<f64>());
+                    point
                 })
                 .collect();
             for tolerance in [0.0, 0.003, 0.02, 0.1, 0.5] {
-                let expected = by_definition(&sketches, tolerance);
-                assert_eq!(linked(&sketches, tolerance), expected, "seed {seed}, tolerance {tolerance}");
+                let expected = by_definition(&points, tolerance);
+                assert_eq!(linked(&points, tolerance), expected, "seed {seed}, tolerance {tolerance}");
             }
         }
     }
@@ -321,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_keys_join_whatever_the_sketches_say() {
+    fn equal_keys_join_whatever_the_points_say() {
         let mut classes = vec![0, 1, 0, 3, 4];
         let digests = [7, 8, 9, 8, 9];
         join_equal(&mut classes, |i| digests[i]);
@@ -333,7 +352,7 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(5);
         // ten tight classes, one blob somewhat wider than the tolerance, a cloud of lone points
         let centres: [f64; 10] = std::array::from_fn(|_| rng.random());
-        let mut sketch = |i: usize| -> Sketch {
+        let mut point = |i: usize| -> Point {
             match i % 3 {
                 0 => {
                     std::array::from_fn(|axis| centres[i / 3 % 10] + axis as f64 + 1e-9 * rng.random::<f64>())
@@ -342,8 +361,8 @@ mod tests {
                 _ => std::array::from_fn(|_| 100.0 + rng.random::<f64>()),
             }
         };
-        let sketches: Vec<Sketch> = (0..100_000).map(&mut sketch).collect();
-        let mut roots = linked(&sketches, 1e-4);
+        let points: Vec<Point> = (0..100_000).map(&mut point).collect();
+        let mut roots = linked(&points, 1e-4);
         roots.sort_unstable();
         roots.dedup();
         assert!(roots.len() >= 33_333 + 11 && roots.len() < 33_400, "{}", roots.len());

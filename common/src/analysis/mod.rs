@@ -13,9 +13,11 @@ pub mod borders;
 mod census;
 mod chao1;
 mod comparison;
+mod connected;
 mod curvature;
 mod elementary;
 mod experiment;
+mod fate;
 mod intervals;
 mod levels;
 mod linkage;
@@ -53,6 +55,7 @@ use report::{ExtensionReport, REPORT_SCHEMA, SweepReport};
 use trials::Trials;
 use verdict::Evidence;
 
+pub use connected::Asked;
 pub use report::Report;
 
 /// Version of everything that decides the bytes of a report apart from the outcomes. Raised whenever one of
@@ -66,6 +69,8 @@ pub struct Analysis {
     pub report: Report,
     /// For each experiment, and in the order of its outcomes as given, the basins of each row.
     pub basins: Vec<Vec<RowBasins>>,
+    /// For each experiment the basins between which barriers are asked for ([`Analysis::pairs`]).
+    asked: Vec<Option<Asked>>,
 }
 
 /// The basins in which one trial ended; `None` where it ended in none.
@@ -138,9 +143,10 @@ pub fn analyse(
         experiments,
         comparisons,
         comparisons_left_out,
+        fate: fate::fates(spec, state, &sides),
     };
     let rows = outcomes.iter().enumerate().map(|(e, outcomes)| rows(&trials[e], at(e).0, outcomes)).collect();
-    Analysis { report, basins: rows }
+    Analysis { report, basins: rows, asked: connected::asked(spec, &trials, &basins) }
 }
 
 /// Restarts added after submission; `None` without any.

@@ -2,12 +2,16 @@
 //!
 //! Names and meanings only grow within a major version. Fields of later versions are `null`.
 
+mod fate;
+
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::progress::{SweepState, TrialCounts};
+
+pub use fate::{Decided, Fate, FatePoint};
 
 /// The schema that [`Report::to_json`] writes.
 pub const REPORT_SCHEMA: &str = "seedsweep.report/1";
@@ -27,6 +31,9 @@ pub struct Report {
     pub comparisons: Vec<Comparison>,
     /// Comparable pairs beyond `limits::COMPARISONS`, which are left out.
     pub comparisons_left_out: u64,
+    /// Families of experiments that differ in their fork alone, in the order of the spec: when fate is sealed.
+    #[serde(default)]
+    pub fate: Vec<Fate>,
 }
 
 impl Report {
@@ -183,8 +190,8 @@ pub struct ExperimentReport {
     pub steps: Summary,
     /// Where training ends, by what counts as the same.
     pub levels: Levels,
-    /// Later.
-    pub connected: Later,
+    /// Which of its minima hang together; `null` where it was not asked, and until the sweep has ended.
+    pub connected: Option<Connected>,
     /// What follows.
     pub verdict: Verdict,
 }
@@ -434,6 +441,25 @@ pub struct OtherBasins {
     pub count: u64,
     /// The same as a share of n.
     pub share: Number,
+}
+
+/// Which minima of an experiment hang together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Connected {
+    /// The level whose basins were compared.
+    pub level: String,
+    /// Basins left of all found there when those without a barrier are joined, step by step. At most that many: basins
+    /// that were not compared are not joined.
+    pub basins_joined: u64,
+    /// A barrier of at most 1e-6 and this share of the larger end loss counts as none.
+    pub tolerance: Number,
+    /// Numbers of the basins compared, the most visited first: rows and columns of `barriers`.
+    pub basins: Vec<u32>,
+    /// How far the loss rises on the straight way between two of them, after their units were matched; `null` where that
+    /// could not be measured.
+    pub barriers: Vec<Vec<Option<Number>>>,
+    /// The same in a sentence.
+    pub statement: String,
 }
 
 /// What follows from the agreement at the spec's level.

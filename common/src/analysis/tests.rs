@@ -1,7 +1,9 @@
 //! The analysis as a whole: independence of order, bounds, verdicts on outcomes made by hand.
 
 mod coverage;
+mod fate;
 pub(crate) mod fixtures;
+mod scale;
 mod verdicts;
 
 use rand::rngs::ChaCha8Rng;
@@ -169,7 +171,7 @@ fn planted_minima_are_found_and_numbered_alike_in_all_experiments() {
     let spec =
         sweep(vec![experiment("fixed", ORDER, Some(5), 20), experiment("random", INIT_ORDER, None, 30)]);
     let progress = [ended(&fixed, &[]), ended(&random, &[])];
-    let Analysis { report, basins } = analyse(&spec, id(), SweepState::Done, &progress, &[fixed, random]);
+    let Analysis { report, basins, .. } = analyse(&spec, id(), SweepState::Done, &progress, &[fixed, random]);
     let function = |e: usize| &report.experiments[e].levels.function;
     let seen = |e: usize| -> Vec<(u32, u64, u32)> {
         function(e).basins.iter().map(|b| (b.basin, b.count, b.representative)).collect()

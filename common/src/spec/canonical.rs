@@ -24,7 +24,7 @@ pub(super) struct ExperimentTable {
 }
 
 /// Keys that older releases did not know: a spec that does not need them keeps the id it had.
-const CAME_LATER: [(&str, IsDefault); 10] = [
+const CAME_LATER: [(&str, IsDefault); 12] = [
     ("output_activation", |_, value| value.as_str() == Some("identity")),
     ("nesterov", |_, value| value.as_bool() == Some(false)),
     // `adamw` has another default, and came with the key
@@ -38,6 +38,8 @@ const CAME_LATER: [(&str, IsDefault); 10] = [
     ("symmetry", |_, value| value.as_bool() == Some(false)),
     ("geometry", |_, value| value.as_bool() == Some(false)),
     ("ntk", |_, value| value.as_bool() == Some(false)),
+    ("barriers", |_, value| value.as_integer() == Some(0)),
+    ("tolerance_barrier", |_, value| value.as_float() == Some(Tolerances::default().barrier)),
 ];
 
 /// Whether a value, in its table, is the default of its key.
@@ -62,9 +64,7 @@ pub(super) fn text(spec: &SweepSpec) -> String {
     if let Some((_, entries)) = shared[3] {
         lines(&mut text, entries);
     }
-    line(&mut text, "tolerance_raw", &Value::Float(spec.tolerances.raw));
-    lines(&mut text, &vec![("tolerance_canonical", Value::Float(spec.tolerances.canonical))]);
-    line(&mut text, "tolerance_function", &Value::Float(spec.tolerances.function));
+    lines(&mut text, &tolerances(spec.tolerances));
     if let Some((name, entries)) = shared[4] {
         later_section(&mut text, &format!("[{name}]"), entries);
     }
@@ -122,10 +122,14 @@ pub(super) fn look_up(table: &ExperimentTable, path: &str) -> Option<Value> {
         Some((_, entries)) => (entries, steps.next()?),
         None => (&table.own, first),
     };
-    let (_, value) = entries.iter().find(|(name, _)| *name == key)?;
-    let found = steps.clone().try_fold(value, |value, step| value.get(step)).cloned();
-    // a perturbation of 0 is not written, but it can be a cell of the grid
-    let none = || (path == "init.perturb").then_some(Value::Float(0.0));
+    let value = entries.iter().find(|(name, _)| *name == key).map(|(_, value)| value);
+    let found = value.and_then(|value| steps.try_fold(value, |value, step| value.get(step))).cloned();
+    // a perturbation of 0 and a fork at 0 are not written, but they can be cells of the grid
+    let none = || match path {
+        "init.perturb" => Some(Value::Float(0.0)),
+        "fork" => Some(long(0)),
+        _ => None,
+    };
     found.or_else(none)
 }
 
@@ -352,6 +356,16 @@ fn minima(minima: &Minima) -> Entries {
         ("level", string(minima.level.name())),
         ("same_at", Value::Float(minima.same_at)),
         ("spread_at", Value::Float(minima.spread_at)),
+        ("barriers", integer(minima.barriers)),
+    ]
+}
+
+fn tolerances(tolerances: Tolerances) -> Entries {
+    vec![
+        ("tolerance_raw", Value::Float(tolerances.raw)),
+        ("tolerance_canonical", Value::Float(tolerances.canonical)),
+        ("tolerance_function", Value::Float(tolerances.function)),
+        ("tolerance_barrier", Value::Float(tolerances.barrier)),
     ]
 }
 

@@ -244,6 +244,11 @@ fn minima(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
         );
         out.error(cell.place("minima.level"), title, label);
     }
+    if experiment.vary.data && experiment.minima.barriers > 0 {
+        let title = "with `data` in `vary` there are no barriers";
+        let label = "each restart has data, and so a loss surface, of its own";
+        out.error(cell.place("minima.barriers"), title, label);
+    }
     if experiment.minima.level == Level::Canonical && !experiment.network.has_canonical_form() {
         let title = "networks whose hidden layers are linear have no canonical form";
         let label = "any matrix can mix the units of such a layer: use `function` or `raw`";

@@ -26,7 +26,7 @@ pub(super) const TOP: Keys = Keys {
         "grid",
         "experiment",
     ],
-    later: &["audit", "trainer", "barriers"],
+    later: &["audit", "trainer"],
 };
 
 /// Keys of `[network]`.
@@ -121,8 +121,10 @@ pub(super) const SHAPE: &[&str] = &["step_size", "gamma", "t_max", "eta_min"];
 pub(super) const STOP: Keys = Keys { known: &["grad_norm", "loss", "max_error"], later: &["patience"] };
 
 /// Keys of an experiment's `minima`.
-pub(super) const EXPERIMENT_MINIMA: Keys =
-    Keys { known: &["polish", "polish_max_steps", "level", "same_at", "spread_at"], later: &["connected"] };
+pub(super) const EXPERIMENT_MINIMA: Keys = Keys {
+    known: &["polish", "polish_max_steps", "level", "same_at", "spread_at", "barriers"],
+    later: &["connected"],
+};
 
 /// Keys of the sweep's `[minima]`: one clustering for all experiments, so the tolerances stand only here.
 pub(super) const MINIMA: Keys = Keys {
@@ -132,9 +134,11 @@ pub(super) const MINIMA: Keys = Keys {
         "level",
         "same_at",
         "spread_at",
+        "barriers",
         "tolerance_raw",
         "tolerance_canonical",
         "tolerance_function",
+        "tolerance_barrier",
     ],
     later: &["connected"],
 };

@@ -597,6 +597,8 @@ pub struct Minima {
     pub same_at: f64,
     /// `spread` if the agreement's interval lies below this.
     pub spread_at: f64,
+    /// Most basins of an experiment between which barriers are measured, the largest first; below 2: none are.
+    pub barriers: u32,
 }
 
 /// What is recorded of a trial besides its end (`docs/measures.md`).
@@ -625,7 +627,8 @@ pub enum PolishMode {
     Off,
 }
 
-/// How far two minima may lie apart and still count as one, per level (root-mean-square differences).
+/// How far two minima may lie apart and still count as one, per level (root-mean-square differences), and how high a
+/// barrier may be and still count as none.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tolerances {
     /// Parameters.
@@ -634,11 +637,13 @@ pub struct Tolerances {
     pub canonical: f64,
     /// Outputs or probabilities on the probe set.
     pub function: f64,
+    /// Barriers: a share of the larger end loss (`crate::barrier::Barrier::is_none`).
+    pub barrier: f64,
 }
 
 impl Default for Tolerances {
     fn default() -> Self {
-        Self { raw: 1e-5, canonical: 1e-5, function: 1e-4 }
+        Self { raw: 1e-5, canonical: 1e-5, function: 1e-4, barrier: 0.01 }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What the core is told, and what it asks for. Closed sets: a new one is a change of the protocol.
 
+use seedsweep_common::barrier::{Barrier, Pair};
 use seedsweep_common::id::{ExperimentIndex, Name, SweepId, Token, WorkerId};
 use seedsweep_common::limits;
 use seedsweep_common::outcome::{Failure, Outcome, Provenance};
@@ -39,7 +40,10 @@ pub struct Report {
     pub task: Task,
     /// Finished trials, each within the task's range.
     pub outcomes: Vec<Outcome>,
-    /// Broken trials, each within the task's range.
+    /// Measured barriers by number of their pair, each within the task's range; of a task of barriers only, and then
+    /// there are no outcomes.
+    pub barriers: Vec<(u32, Barrier)>,
+    /// Broken trials or pairs, each within the task's range.
     pub broken: Vec<Broken>,
     /// Whether the worker is done with the task.
     pub finished: bool,
@@ -110,6 +114,8 @@ pub enum Event {
         id: SweepId,
         /// Restarts of each experiment.
         restarts: Vec<u32>,
+        /// Whether barriers are asked for.
+        barriers: bool,
         /// Experiments with `stop_when`.
         watched: Vec<ExperimentIndex>,
     },
@@ -177,6 +183,13 @@ pub enum Event {
         /// The worker.
         worker: WorkerId,
     },
+    /// The pairs between which barriers are to be measured were chosen, from all trials of a sweep.
+    Planned {
+        /// The sweep.
+        id: SweepId,
+        /// Its pairs, in the order in which they should be measured.
+        pairs: Vec<Pair>,
+    },
 }
 
 /// Something the driver must do. Those that name the store are durable before anybody is answered.
@@ -243,6 +256,44 @@ pub enum Effect {
         /// Which trial, and why.
         failure: Failure,
     },
+    /// Store which pairs were chosen beside those chosen before.
+    Plan {
+        /// The sweep.
+        sweep: SweepId,
+        /// Number of the first of them.
+        first: u32,
+        /// Trials of the sweep when they were chosen.
+        trials: u64,
+        /// The new pairs.
+        pairs: Vec<Pair>,
+    },
+    /// Store the first barriers of these pairs.
+    StoreBarriers {
+        /// The sweep.
+        sweep: SweepId,
+        /// How all of them came about.
+        provenance: Provenance,
+        /// The barriers.
+        barriers: Vec<(Pair, Barrier)>,
+    },
+    /// Compare these barriers with those stored before, and say so by [`Event::Compared`].
+    CompareBarriers {
+        /// The sweep.
+        sweep: SweepId,
+        /// How they came about.
+        provenance: Provenance,
+        /// The barriers.
+        barriers: Vec<(Pair, Barrier)>,
+    },
+    /// Store that every attempt to measure a barrier failed.
+    FailBarrier {
+        /// The sweep.
+        sweep: SweepId,
+        /// Which.
+        pair: Pair,
+        /// Why, in words for people.
+        cause: String,
+    },
     /// A sweep ended, or got another outcome after it had: its report is to be computed and stored.
     Ended {
         /// Its id.
@@ -283,6 +334,9 @@ pub enum Refusal {
         /// Restarts of the experiment.
         restarts: u32,
     },
+    /// Outcomes for a task of barriers, or barriers for a task of trials.
+    #[error("`{0}` are reported for a task of another kind")]
+    OtherKind(&'static str),
     /// A cancelled sweep takes no more restarts.
     #[error("sweep {0} was cancelled: submit it under another name or seed for more restarts")]
     Cancelled(SweepId),

@@ -88,7 +88,12 @@ impl Core {
             experiment.trials.shift(one, state, TrialState::Failed);
         }
         experiment.histories.forget(one);
-        let failure = Failure { restart, cause };
-        effects.push(Effect::Fail { sweep: sweep.id, experiment: lease.experiment, failure });
+        effects.push(match sweep.pair(lease.experiment, restart) {
+            Some(pair) => Effect::FailBarrier { sweep: sweep.id, pair, cause },
+            None => {
+                let failure = Failure { restart, cause };
+                Effect::Fail { sweep: sweep.id, experiment: lease.experiment, failure }
+            }
+        });
     }
 }

@@ -38,6 +38,7 @@ impl Core {
                 let experiment = self.sweeps[number].experiment(index);
                 let own = self.workers.get(worker)?.speeds.get(&(number, index)).copied();
                 let most = self.settings.sizing.restarts(own, experiment.speed, self.pending_total, slots);
+                let most = most.min(self.sweeps[number].most_per_task(index));
                 let below = experiment.wanted_below().filter(|_| most_wanted).unwrap_or(u32::MAX);
                 Some((number, index, experiment.cut(most, avoid, below)?))
             })

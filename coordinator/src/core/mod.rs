@@ -34,6 +34,7 @@ mod lease;
 mod membership;
 mod renew;
 mod report;
+mod second_stage;
 mod sizing;
 mod stopping;
 mod sweep;
@@ -53,6 +54,7 @@ use seedsweep_common::progress::SweepState;
 use seedsweep_common::range::RestartRange;
 
 pub use event::{Broken, Effect, Effort, Event, Guess, Kind, Newcomer, Refusal, Report, Task};
+pub use second_stage::{BarrierView, RestoredPairs};
 pub use sizing::Sizing;
 pub use stopping::Watch;
 pub use sweep::{PlanView, Restored, SweepView};
@@ -100,6 +102,8 @@ pub struct Core {
     pending_total: u64,
     running: usize,
     touched: BTreeSet<usize>,
+    /// Sweeps whose trials have ended and whose pairs are to be chosen.
+    unplanned: BTreeSet<usize>,
     /// Experiments whose first restarts may have come far enough for a look.
     unlooked: BTreeSet<(usize, ExperimentIndex)>,
 }
@@ -119,6 +123,7 @@ impl Core {
             pending_total: 0,
             running: 0,
             touched: BTreeSet::new(),
+            unplanned: BTreeSet::new(),
             unlooked: BTreeSet::new(),
         }
     }
@@ -143,7 +148,9 @@ impl Core {
         self.expire(now, &mut effects);
         match event {
             Event::Tick => {}
-            Event::Submitted { id, restarts, watched } => self.submit(id, restarts, watched, &mut effects),
+            Event::Submitted { id, restarts, watched, barriers } => {
+                self.submit(Restored { watched, barriers, ..Restored::new(id, restarts) }, &mut effects);
+            }
             Event::Extended { id, experiments, restarts } => {
                 self.extend(id, &experiments, restarts, &mut effects);
             }
@@ -158,6 +165,7 @@ impl Core {
             Event::Renewed { worker, held } => self.renew(now, worker, held, &mut effects),
             Event::Reported(report) => self.report(now, report, &mut effects),
             Event::Left { worker } => self.leave(worker, &mut effects),
+            Event::Planned { id, pairs } => self.plan(id, pairs, &mut effects),
         }
         self.ask_for_looks(&mut effects);
         effects
@@ -203,13 +211,8 @@ impl Core {
         std::mem::take(&mut self.touched).into_iter().map(|number| self.sweeps[number].id).collect()
     }
 
-    fn submit(
-        &mut self,
-        id: SweepId,
-        restarts: Vec<u32>,
-        watched: Vec<ExperimentIndex>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn submit(&mut self, new: Restored, effects: &mut Vec<Effect>) {
+        let id = new.id;
         if self.by_id.contains_key(&id) {
             return;
         }
@@ -218,7 +221,7 @@ impl Core {
             return;
         }
         effects.push(Effect::Create { id });
-        self.restore(Restored { watched, ..Restored::new(id, restarts) });
+        self.restore(new);
     }
 
     fn cancel(&mut self, id: SweepId, effects: &mut Vec<Effect>) {
@@ -290,6 +293,7 @@ impl Core {
             self.unlooked.insert((number, index));
         }
         self.touched.insert(number);
+        self.note_unplanned(number);
     }
 
     /// What is left of `range` under its lease.

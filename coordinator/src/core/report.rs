@@ -3,6 +3,7 @@
 //! An outcome is a pure function of the spec and the restart, so a valid one counts whoever holds the lease by
 //! now; the token only decides whose tasks go on.
 
+use seedsweep_common::barrier::Barrier;
 use seedsweep_common::id::{ExperimentIndex, Token, WorkerId};
 use seedsweep_common::limits;
 use seedsweep_common::outcome::{Outcome, Provenance, StopReason};
@@ -17,7 +18,7 @@ use super::{Broken, Core, Effect, Effort, Refusal, Report, Task, Timestamp};
 
 impl Core {
     pub(super) fn report(&mut self, now: Timestamp, report: Report, effects: &mut Vec<Effect>) {
-        let Report { worker, task, outcomes, broken, finished, duration_ms, effort } = report;
+        let Report { worker, task, outcomes, barriers, broken, finished, duration_ms, effort } = report;
         if !self.heard(now, worker) {
             effects.push(Effect::Refused(Refusal::UnknownWorker(worker)));
             return;
@@ -29,12 +30,22 @@ impl Core {
                 return;
             }
         };
-        let trials = (outcomes.len() + broken.len()) as u32;
+        let is_second = self.sweeps[number].is_second_stage(task.experiment);
+        if let Some(kind) = wrong_kind(is_second, &outcomes, &barriers) {
+            effects.push(Effect::Refused(Refusal::OtherKind(kind)));
+            return;
+        }
+        let trials = (outcomes.len() + barriers.len() + broken.len()) as u32;
+        let each_ms = duration_ms / u64::from(trials.max(1));
         if trials > 0 {
             self.learn_speed(number, task.experiment, worker, trials, duration_ms);
-            self.add_effort(number, worker, Effort { trials: u64::from(trials), ..effort }, duration_ms);
         }
-        self.take_outcomes(number, &task, worker, outcomes, duration_ms / u64::from(trials.max(1)), effects);
+        if is_second {
+            self.take_barriers(number, &task, worker, barriers, each_ms, effects);
+        } else {
+            self.add_effort(number, worker, Effort { trials: u64::from(trials), ..effort }, duration_ms);
+            self.take_outcomes(number, &task, worker, outcomes, each_ms, effects);
+        }
         // a broken trial and a finished task are told by the holder only: a repeated report must count once
         let of_task = |lease: &&Lease| lease.sweep == number && lease.experiment == task.experiment;
         if let Some(lease) = self.leases.get(task.token).filter(of_task).copied() {
@@ -128,24 +139,29 @@ impl Core {
             }
         }
         let (sweep, experiment) = (task.sweep, task.experiment);
-        let Some(teller) = self.workers.get(worker) else { return };
+        let Some(provenance) = self.provenance(worker, task, duration_ms) else { return };
+        let worker = provenance.worker.clone();
         if !first.is_empty() {
-            let provenance = Provenance {
-                engine: seedsweep_common::fingerprint::ENGINE_VERSION.to_owned(),
-                build: teller.build.clone(),
-                attempt: task.attempt,
-                worker: teller.name.to_string(),
-                duration_ms,
-            };
             effects.push(Effect::Store { sweep, experiment, provenance, outcomes: first });
             if self.sweeps[number].state != SweepState::Running {
                 effects.push(Effect::Ended { id: sweep });
             }
         }
         if !repeated.is_empty() {
-            let worker = teller.name.to_string();
             effects.push(Effect::Compare { sweep, experiment, worker, outcomes: repeated });
         }
+    }
+
+    /// How what `worker` tells of `task` came about.
+    pub(super) fn provenance(&self, worker: WorkerId, task: &Task, duration_ms: u64) -> Option<Provenance> {
+        let teller = self.workers.get(worker)?;
+        Some(Provenance {
+            engine: seedsweep_common::fingerprint::ENGINE_VERSION.to_owned(),
+            build: teller.build.clone(),
+            attempt: task.attempt,
+            worker: teller.name.to_string(),
+            duration_ms,
+        })
     }
 
     /// A trial that broke is tried once more, elsewhere if possible; then it has failed. Until its task ends it
@@ -190,5 +206,13 @@ impl Core {
         for token in empty {
             self.end_lease(token);
         }
+    }
+}
+
+/// What does not belong into the report of a task.
+fn wrong_kind(is_second: bool, outcomes: &[Outcome], barriers: &[(u32, Barrier)]) -> Option<&'static str> {
+    match is_second {
+        true => (!outcomes.is_empty()).then_some("outcomes"),
+        false => (!barriers.is_empty()).then_some("barriers"),
     }
 }

@@ -8,15 +8,17 @@ use std::collections::BTreeMap;
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use seedsweep_common::analysis::stopping::next_look;
+use seedsweep_common::barrier::{Barrier, Pair};
 use seedsweep_common::digest::Digest;
 use seedsweep_common::id::{ExperimentIndex, SweepId, Token, WorkerId};
 use seedsweep_common::outcome::Outcome;
 use seedsweep_common::progress::{Looks, PlanChange, StoppedBy, SweepState};
 use seedsweep_common::range::IntervalSet;
 
-use super::tests::{newcomer, outcome};
+use super::tests::{barrier, newcomer, outcome, pair};
 use super::{
-    Broken, Core, Effect, Effort, Event, Guess, PlanView, Report, Restored, Settings, Sizing, Task, Timestamp,
+    BarrierView, Broken, Core, Effect, Effort, Event, Guess, PlanView, Report, Restored, RestoredPairs,
+    Settings, Sizing, Task, Timestamp,
 };
 
 const LEASE_MS: u64 = 1_000;
@@ -31,8 +33,13 @@ struct Process {
 /// What is on the disk: nothing that was acknowledged may ever be missing here.
 #[derive(Default)]
 struct Disk {
-    sweeps: Vec<(SweepId, Vec<u32>)>,
+    /// With restarts, and whether barriers are asked for.
+    sweeps: Vec<(SweepId, Vec<u32>, bool)>,
     plan: Vec<(SweepId, ExperimentIndex, PlanChange)>,
+    /// With the number of trials when pairs were chosen.
+    pairs: BTreeMap<SweepId, (u64, Vec<Pair>)>,
+    barriers: BTreeMap<(SweepId, Pair), Barrier>,
+    unmeasurable: Vec<(SweepId, Pair)>,
     cancelled: Vec<SweepId>,
     outcomes: BTreeMap<(SweepId, u32, u32), Outcome>,
     failed: Vec<(SweepId, ExperimentIndex, u32)>,
@@ -47,6 +54,8 @@ struct World {
     processes: Vec<Process>,
     /// Reports on their way: sent again and again until they arrive.
     wire: Vec<Report>,
+    /// Sweeps whose pairs are being chosen.
+    choosing: Vec<SweepId>,
     /// Looks under way: lost with the coordinator.
     looks: Vec<(SweepId, ExperimentIndex, u32, Option<Looks>)>,
     faults: bool,
@@ -83,6 +92,7 @@ impl World {
             disk: Disk::default(),
             processes: Vec::new(),
             wire: Vec::new(),
+            choosing: Vec::new(),
             looks: Vec::new(),
             faults: true,
             duplicates: 0,
@@ -104,7 +114,7 @@ impl World {
                 Effect::Create { id } => {
                     let view = self.core.view(id).unwrap();
                     let restarts = view.experiments.iter().map(|counts| counts.total as u32).collect();
-                    self.disk.sweeps.push((id, restarts));
+                    self.disk.sweeps.push((id, restarts, view.barriers.is_some()));
                 }
                 Effect::Cancel { id } => self.disk.cancelled.push(id),
                 Effect::Change { sweep, experiment, change } => {
@@ -134,6 +144,27 @@ impl World {
                 Effect::Fail { sweep, experiment, failure } => {
                     self.disk.failed.push((sweep, experiment, failure.restart));
                 }
+                Effect::Plan { sweep, first, trials, pairs } => {
+                    let stored = self.disk.pairs.entry(sweep).or_default();
+                    assert_eq!(first as usize, stored.1.len());
+                    stored.0 = trials;
+                    stored.1.extend(pairs);
+                }
+                Effect::StoreBarriers { sweep, barriers, .. } => {
+                    for (pair, barrier) in barriers {
+                        let before = self.disk.barriers.insert((sweep, pair), barrier);
+                        assert!(before.is_none(), "{pair:?} stored twice");
+                    }
+                }
+                Effect::CompareBarriers { sweep, barriers, .. } => {
+                    for (pair, barrier) in &barriers {
+                        assert!(self.disk.barriers[&(sweep, *pair)].same_bits(barrier));
+                    }
+                    let duplicates = barriers.len() as u64;
+                    let event = Event::Compared { id: sweep, duplicates, divergences: 0 };
+                    self.core.handle(Timestamp(self.now), event);
+                }
+                Effect::FailBarrier { sweep, pair, .. } => self.disk.unmeasurable.push((sweep, pair)),
                 Effect::Lease(task) => {
                     assert!(self.last_token < Some(task.token), "tokens strictly increase, across boots too");
                     self.last_token = Some(task.token);
@@ -156,9 +187,10 @@ impl World {
     /// The coordinator dies and comes back with what the disk holds.
     fn reboot(&mut self) {
         self.boot += 1;
+        self.choosing.clear();
         let before = std::mem::replace(&mut self.core, Core::new(settings(self.boot, None)));
         self.looks.clear();
-        for (id, restarts) in &self.disk.sweeps {
+        for (id, restarts, barriers) in &self.disk.sweeps {
             let done = |experiment: u32| -> IntervalSet {
                 let keys = self.disk.outcomes.range((*id, experiment, 0)..=(*id, experiment, u32::MAX));
                 keys.map(|((_, _, restart), _)| *restart).collect()
@@ -169,6 +201,8 @@ impl World {
                     .map(|&(_, experiment, restart)| (experiment, restart))
                     .collect(),
                 cancelled: self.disk.cancelled.contains(id),
+                barriers: *barriers,
+                pairs: self.stored_pairs(*id),
                 watched: watched(*id, restarts.len()),
                 plan: (self.disk.plan.iter().filter(|(sweep, ..)| sweep == id))
                     .map(|&(_, experiment, change)| (experiment, change))
@@ -187,8 +221,45 @@ impl World {
                 assert_eq!((old.total, old.skipped), (new.total, new.skipped));
                 assert_eq!(old.pending + old.leased, new.pending, "leases turn pending");
             }
+            let stages =
+                [old.barriers, new.barriers].map(|stage| stage.map(|stage| (stage.pairs, stage.counts)));
+            if let [Some((pairs, old)), Some((same, new))] = stages {
+                assert_eq!(pairs, same);
+                assert_eq!((old.done, old.failed, old.cancelled), (new.done, new.failed, new.cancelled));
+            }
         }
         self.core.sanity_check();
+    }
+
+    fn stored_pairs(&self, id: SweepId) -> RestoredPairs {
+        let chosen = self.disk.pairs.get(&id);
+        RestoredPairs {
+            pairs: chosen.map_or(Vec::new(), |(_, pairs)| pairs.clone()),
+            trials: chosen.map(|(trials, _)| *trials),
+            measured: self.disk.barriers.keys().filter(|(of, _)| *of == id).map(|(_, pair)| *pair).collect(),
+            failed: self
+                .disk
+                .unmeasurable
+                .iter()
+                .filter(|(of, _)| *of == id)
+                .map(|(_, pair)| *pair)
+                .collect(),
+        }
+    }
+
+    /// Chooses the pairs of sweeps whose trials have ended; what is chosen twice, or late, does no harm.
+    fn choose_pairs(&mut self) {
+        self.choosing.extend(self.core.take_unplanned());
+        if self.choosing.is_empty() || self.chance(0.5) {
+            return;
+        }
+        let id = self.choosing.swap_remove(0);
+        let restarts = self.core.view(id).unwrap().experiments[0].total as u32;
+        let pairs: Vec<Pair> = (1..restarts.min(9)).map(pair).collect();
+        self.event(Event::Planned { id, pairs: pairs.clone() });
+        if self.chance(0.2) {
+            self.event(Event::Planned { id, pairs });
+        }
     }
 
     fn step_worker(&mut self, index: usize) {
@@ -227,7 +298,7 @@ impl World {
         if !self.chance(0.3) {
             return;
         }
-        let Some(&(sweep, _)) = self.disk.sweeps.first() else { return };
+        let Some(&(sweep, ..)) = self.disk.sweeps.first() else { return };
         let us_per_trial = [0, 7_000, u64::MAX][self.rng.random_range(0..3)];
         let experiment = ExperimentIndex(self.rng.random_range(0..5));
         let answers =
@@ -256,10 +327,18 @@ impl World {
 
     fn train(&mut self, index: usize, task: Task) {
         let worker = self.processes[index].id;
-        let (mut outcomes, mut broken) = (Vec::new(), Vec::new());
+        let (mut outcomes, mut barriers, mut broken) = (Vec::new(), Vec::new(), Vec::new());
+        // the pairs travel with the task; those of a sweep are only ever added to
+        let is_second = self
+            .disk
+            .sweeps
+            .iter()
+            .any(|(id, restarts, _)| *id == task.sweep && restarts.len() == task.experiment.0 as usize);
         for restart in task.range.iter() {
             if self.chance(0.01) {
                 broken.push(Broken { restart, cause: "broke".into() });
+            } else if is_second {
+                barriers.push((restart, barrier(self.disk.pairs[&task.sweep].1[restart as usize])));
             } else {
                 outcomes.push(outcome(restart));
             }
@@ -269,10 +348,11 @@ impl World {
         // some reports come in parts, the last one says that the task is finished
         let part = if self.chance(0.3) { outcomes.len() / 2 } else { 0 };
         let rest = outcomes.split_off(part);
-        let report = |outcomes, broken, finished| Report {
+        let mut report = |outcomes, broken, finished| Report {
             worker,
             task,
             outcomes,
+            barriers: std::mem::take(&mut barriers),
             broken,
             finished,
             duration_ms,
@@ -331,7 +411,7 @@ impl World {
         if self.disk.sweeps.is_empty() {
             return;
         }
-        let (id, restarts) = self.disk.sweeps[self.rng.random_range(0..self.disk.sweeps.len())].clone();
+        let (id, restarts, _) = self.disk.sweeps[self.rng.random_range(0..self.disk.sweeps.len())].clone();
         let experiments: Vec<ExperimentIndex> =
             (0..restarts.len() as u32).filter(|_| self.rng.random_bool(0.7)).map(ExperimentIndex).collect();
         let most = self.rng.random_range(1..200);
@@ -361,6 +441,7 @@ impl World {
         for _ in 0..self.wire.len().min(3) {
             self.deliver();
         }
+        self.choose_pairs();
         if self.chance(0.03) {
             let gone = self.rng.random_range(0..self.processes.len());
             let process = self.processes.swap_remove(gone);
@@ -376,7 +457,8 @@ impl World {
             let restarts: Vec<u32> =
                 (0..self.rng.random_range(1..4)).map(|_| self.rng.random_range(1..90)).collect();
             let watched = watched(id, restarts.len());
-            self.event(Event::Submitted { id, restarts, watched });
+            let barriers = self.rng.random_bool(0.5);
+            self.event(Event::Submitted { id, restarts, watched, barriers });
         }
         self.look();
         if self.chance(0.02) {
@@ -405,18 +487,23 @@ impl World {
 
 #[test]
 fn every_trial_ends_exactly_once_whatever_happens() {
-    let (mut duplicates, mut stops, mut extensions) = (0, 0, 0);
+    let (mut duplicates, mut stops, mut extensions, mut measured) = (0, 0, 0, 0);
     for seed in 0..400 {
         println!("seed {seed}");
         let world = World::new(seed).run();
-        for (id, restarts) in &world.disk.sweeps {
+        for (id, restarts, barriers) in &world.disk.sweeps {
             let view = world.core.view(*id).unwrap();
             let counts = view.counts();
             assert_ne!(view.state, SweepState::Running);
             let ended = counts.done + counts.failed + counts.cancelled + counts.skipped;
             assert_eq!(ended, counts.total, "seed {seed}");
+            assert_eq!(view.barriers.is_some(), *barriers);
             if view.state == SweepState::Done {
                 assert_eq!(counts.cancelled, 0, "seed {seed}");
+                assert!(
+                    !barriers || world.disk.pairs.contains_key(id),
+                    "seed {seed}: pairs are chosen before the end"
+                );
             }
             for (x, (counts, plan)) in (0..).zip(view.experiments.iter().zip(&view.plans)) {
                 let stop = plan.watch.and_then(|watch| watch.stop());
@@ -432,8 +519,18 @@ fn every_trial_ends_exactly_once_whatever_happens() {
                 extensions += plan.extensions.len();
             }
         }
+        for stage in
+            world.disk.sweeps.iter().filter_map(|(id, ..)| Some((*id, world.core.view(*id)?.barriers?)))
+        {
+            let (id, BarrierView { counts, pairs }) = stage;
+            assert_eq!(counts.done + counts.failed + counts.cancelled, counts.total, "seed {seed}");
+            assert_eq!(counts.done, world.disk.barriers.keys().filter(|(of, _)| *of == id).count() as u64);
+            assert_eq!(counts.total, pairs.len() as u64);
+            measured += counts.done;
+        }
         duplicates += world.duplicates;
     }
+    assert!(measured > 1_000, "the scripts must come to second stages: {measured}");
     assert!(duplicates > 1_000, "the scripts must repeat reports: {duplicates}");
     assert!(stops > 50 && extensions > 200, "and stop and extend: {stops}, {extensions}");
 }

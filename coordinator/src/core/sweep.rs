@@ -8,6 +8,7 @@ use seedsweep_common::range::{IntervalSet, RestartRange};
 
 use super::event::Effort;
 use super::history::Histories;
+use super::second_stage::{BarrierView, RestoredPairs, SecondStage};
 use super::sizing::Speed;
 use super::stopping::Watch;
 use super::trials::{TrialState, Trials};
@@ -33,6 +34,10 @@ pub struct Restored {
     pub cancelled: bool,
     /// Reports that differed.
     pub divergences: u64,
+    /// Whether barriers are asked for.
+    pub barriers: bool,
+    /// The pairs chosen so far, and what became of them.
+    pub pairs: RestoredPairs,
 }
 
 impl Restored {
@@ -48,6 +53,8 @@ impl Restored {
             failed: Vec::new(),
             cancelled: false,
             divergences: 0,
+            barriers: false,
+            pairs: RestoredPairs::default(),
         }
     }
 }
@@ -69,6 +76,8 @@ pub struct SweepView {
     pub divergences: u64,
     /// What slots did for it since the coordinator started.
     pub effort: Effort,
+    /// The second stage, where barriers are asked for.
+    pub barriers: Option<BarrierView>,
 }
 
 impl SweepView {
@@ -77,15 +86,19 @@ impl SweepView {
         self.experiments.iter().copied().sum()
     }
 
-    /// Whether a report that is stored must be of these trials: all are done, and there never were fewer.
+    /// Whether a report that is stored must be of these trials: all are done with their barriers, and there never were
+    /// fewer.
     pub(crate) fn is_final(&self) -> bool {
-        let counts = self.counts();
-        counts.done == counts.total && self.plans.iter().all(|plan| plan.extensions.is_empty())
+        let is_whole = |counts: TrialCounts| counts.done == counts.total;
+        is_whole(self.counts())
+            && self.barriers.as_ref().is_none_or(|barriers| is_whole(barriers.counts))
+            && self.plans.iter().all(|plan| plan.extensions.is_empty())
     }
 
     /// Whether a report of it is one of `other` too.
     pub(crate) fn same_trials(&self, other: &Self) -> bool {
-        (self.state, &self.experiments, &self.plans) == (other.state, &other.experiments, &other.plans)
+        (self.state, &self.experiments, &self.plans, &self.barriers)
+            == (other.state, &other.experiments, &other.plans, &other.barriers)
     }
 
     /// What the analysis needs to know of each experiment beside its outcomes.
@@ -117,7 +130,9 @@ pub struct PlanView {
 pub(crate) struct Sweep {
     pub(crate) id: SweepId,
     pub(crate) state: SweepState,
+    /// Those of the spec, and behind them one whose restarts are the pairs of the second stage, if there is one.
     pub(crate) experiments: Vec<Experiment>,
+    pub(crate) second_stage: Option<SecondStage>,
     pub(crate) duplicates: u64,
     pub(crate) divergences: u64,
     pub(crate) effort: Effort,
@@ -168,10 +183,16 @@ impl Sweep {
                 experiment.trials.shift(one, TrialState::Skipped, TrialState::SpareFailed);
             }
         }
+        let second_stage = restored.barriers.then(|| {
+            let (stage, pairs) = SecondStage::restored(restored.pairs);
+            experiments.push(Experiment::of(pairs));
+            stage
+        });
         let mut sweep = Self {
             id: restored.id,
             state: SweepState::Running,
             experiments,
+            second_stage,
             duplicates: 0,
             divergences: restored.divergences,
             effort: Effort::default(),
@@ -205,25 +226,36 @@ impl Sweep {
         }
     }
 
-    pub(crate) fn counts(&self) -> TrialCounts {
-        self.experiments.iter().map(|experiment| experiment.trials.counts()).sum()
+    /// The experiments of the spec.
+    pub(crate) fn of_spec(&self) -> &[Experiment] {
+        &self.experiments[..self.experiments.len() - usize::from(self.second_stage.is_some())]
     }
 
-    /// Whether nothing is left to do: all trials have ended, and no look is due that could say otherwise.
-    pub(crate) fn is_complete(&self) -> bool {
+    /// The counts of all trials; pairs are none.
+    pub(crate) fn counts(&self) -> TrialCounts {
+        self.of_spec().iter().map(|experiment| experiment.trials.counts()).sum()
+    }
+
+    /// Whether all trials have ended, and no look is due that could say otherwise.
+    pub(crate) fn trials_have_ended(&self) -> bool {
         let counts = self.counts();
         let looking = |experiment: &Experiment| experiment.watch.is_some_and(|watch| watch.stop().is_none());
         counts.pending + counts.leased == 0 && !self.experiments.iter().any(looking)
     }
 
+    /// Whether nothing is left to do.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.trials_have_ended() && self.second_stage_has_ended()
+    }
+
     pub(crate) fn view(&self) -> SweepView {
         SweepView {
             state: self.state,
-            experiments: self.experiments.iter().map(|experiment| experiment.trials.counts()).collect(),
-            failed: (self.experiments.iter())
+            experiments: self.of_spec().iter().map(|experiment| experiment.trials.counts()).collect(),
+            failed: (self.of_spec().iter())
                 .map(|experiment| experiment.trials.set(TrialState::Failed).clone())
                 .collect(),
-            plans: (self.experiments.iter())
+            plans: (self.of_spec().iter())
                 .map(|experiment| PlanView {
                     extensions: experiment.extensions.clone(),
                     watch: experiment.watch,
@@ -232,14 +264,19 @@ impl Sweep {
             duplicates: self.duplicates,
             divergences: self.divergences,
             effort: self.effort,
+            barriers: self.barrier_view(),
         }
     }
 }
 
 impl Experiment {
     fn new(restarts: u32) -> Self {
+        Self::of(Trials::new(restarts))
+    }
+
+    fn of(trials: Trials) -> Self {
         Self {
-            trials: Trials::new(restarts),
+            trials,
             histories: Histories::default(),
             leases: BTreeMap::new(),
             speed: None,

@@ -1,8 +1,12 @@
 //! Each cell of the table of states, and the rules for failures, by short scripts.
 
+mod second_stage;
+
+use seedsweep_common::barrier::{Barrier, Pair};
 use seedsweep_common::digest::Digest;
-use seedsweep_common::id::{ExperimentIndex, Name, SweepId, Token, WorkerId};
+use seedsweep_common::id::{ExperimentIndex, Name, SweepId, Token, TrialId, WorkerId};
 use seedsweep_common::outcome::{Outcome, StopReason};
+use seedsweep_common::progress::{Extension, Looks, PlanChange, StoppedBy};
 use seedsweep_common::range::{IntervalSet, RestartRange};
 
 use super::*;
@@ -26,6 +30,24 @@ pub(crate) fn outcome(restart: u32) -> Outcome {
         sketch_canonical: None,
         sketch_function: [0.0; 16],
         measures: Vec::new(),
+    }
+}
+
+/// The pair of restarts 0 and `restart` of the first experiment.
+pub(crate) fn pair(restart: u32) -> Pair {
+    let trial = |restart| TrialId { experiment: ExperimentIndex(0), restart };
+    Pair { a: trial(0), b: trial(restart) }
+}
+
+/// A made-up barrier that depends on the pair alone.
+pub(crate) fn barrier(pair: Pair) -> Barrier {
+    let digest = |trial: TrialId| outcome(trial.restart).digest;
+    Barrier {
+        loss_a: 0.0,
+        loss_b: 1.0,
+        height: f64::from(pair.b.restart),
+        digest_a: digest(pair.a),
+        digest_b: digest(pair.b),
     }
 }
 
@@ -91,14 +113,18 @@ fn id() -> SweepId {
 
 impl Script {
     fn new(restarts: u32, per_task: u32) -> Self {
+        Self::with(restarts, per_task, Vec::new())
+    }
+
+    fn with(restarts: u32, per_task: u32, watched: Vec<ExperimentIndex>) -> Self {
         let sizing = Sizing { target_ms: 1_000, restarts_per_task: Some(per_task) };
         let mut script = Self {
             core: Core::new(Settings { boot: 3, lease_ms: LEASE_MS, sizing }),
             now: 0,
             last_token: None,
         };
-        let effects =
-            script.event(Event::Submitted { id: id(), restarts: vec![restarts], watched: Vec::new() });
+        let submitted = Event::Submitted { id: id(), restarts: vec![restarts], watched, barriers: false };
+        let effects = script.event(submitted);
         assert_eq!(effects, [Effect::Create { id: id() }]);
         script
     }
@@ -140,6 +166,7 @@ impl Script {
             worker,
             task,
             outcomes,
+            barriers: vec![],
             broken: vec![],
             finished: true,
             duration_ms: 10,
@@ -158,6 +185,7 @@ impl Script {
             worker,
             task,
             outcomes: vec![],
+            barriers: vec![],
             broken,
             finished,
             duration_ms: 10,
@@ -216,7 +244,8 @@ fn work_goes_from_pending_to_done() {
 #[test]
 fn submitting_twice_is_the_same_sweep() {
     let mut s = Script::new(5, 2);
-    assert_eq!(s.event(Event::Submitted { id: id(), restarts: vec![5], watched: Vec::new() }), []);
+    let again = Event::Submitted { id: id(), restarts: vec![5], watched: Vec::new(), barriers: false };
+    assert_eq!(s.event(again), []);
 }
 
 #[test]
@@ -483,7 +512,7 @@ fn unknown_things_are_refused_and_change_nothing() {
 fn the_oldest_sweep_and_its_first_experiment_come_first() {
     let mut s = Script::new(1, 1);
     let second = SweepId(Digest::of(b"second"));
-    s.event(Event::Submitted { id: second, restarts: vec![1, 2], watched: Vec::new() });
+    s.event(Event::Submitted { id: second, restarts: vec![1, 2], watched: Vec::new(), barriers: false });
     let w = s.worker();
     let order: Vec<_> = std::iter::from_fn(|| s.lease(w))
         .map(|task| (task.sweep == second, task.experiment.0, task.range.start()))
@@ -494,7 +523,8 @@ fn the_oldest_sweep_and_its_first_experiment_come_first() {
 #[test]
 fn a_lease_reply_holds_tasks_of_one_sweep() {
     let mut s = Script::new(2, 1);
-    s.event(Event::Submitted { id: SweepId(Digest::of(b"second")), restarts: vec![5], watched: Vec::new() });
+    let second = SweepId(Digest::of(b"second"));
+    s.event(Event::Submitted { id: second, restarts: vec![5], watched: Vec::new(), barriers: false });
     let w = s.worker();
     assert_eq!(s.event(Event::TasksWanted { worker: w, most: 9 }).len(), 2);
     assert_eq!(s.event(Event::TasksWanted { worker: w, most: 9 }).len(), 5);
@@ -555,7 +585,16 @@ fn effort_is_never_more_than_the_time_allows() {
     let report = |range: std::ops::Range<u32>, effort| {
         let outcomes = range.map(outcome).collect();
         let (broken, duration_ms) = (vec![], 1_999);
-        Event::Reported(Report { worker: w, task, outcomes, broken, finished: false, duration_ms, effort })
+        Event::Reported(Report {
+            worker: w,
+            task,
+            outcomes,
+            barriers: vec![],
+            broken,
+            finished: false,
+            duration_ms,
+            effort,
+        })
     };
     let told =
         Effort { trials: 99, training_us: 1_000_000, polish_us: 500_000, training_mflop: 400, peak_mflop: 9 };
@@ -572,4 +611,49 @@ fn effort_is_never_more_than_the_time_allows() {
         peak_mflop: 3_000,
     };
     assert_eq!(s.core.view(id()).unwrap().effort, most);
+}
+
+/// Each state beyond a stop and after it is taken back.
+#[test]
+fn a_stop_sets_aside_what_lies_beyond_it_until_an_extension() {
+    let first = ExperimentIndex(0);
+    let mut s = Script::with(100, 16, vec![first]);
+    let w = s.worker();
+    let tasks: Vec<Task> = (0..4).map(|_| s.lease(w).unwrap()).collect();
+    let all = |task: Task| task.range.iter().collect::<Vec<u32>>();
+    // 48 to 63 are done, 32 to 47 leased, 0 to 31 done: the prefix is long enough for one look, asked for once
+    assert!(!s.report(w, tasks[3], &all(tasks[3])).iter().any(|e| matches!(e, Effect::Look { .. })));
+    s.report(w, tasks[0], &all(tasks[0]));
+    let look = Effect::Look { sweep: id(), experiment: first, restarts: 100, earlier: None };
+    assert!(s.report(w, tasks[1], &all(tasks[1])).contains(&look));
+    assert_eq!(s.event(Event::Tick), []);
+    let found = Looks { looks: 1, restarts: 32, stop: Some(StoppedBy::Goals) };
+    let looked = |restarts| Event::Looked { id: id(), experiment: first, restarts, found };
+    // of another number of restarts: it is looked at again
+    assert_eq!(s.event(looked(90)), std::slice::from_ref(&look));
+    let change = PlanChange::Stopped(found);
+    assert_eq!(
+        s.event(looked(100)),
+        [Effect::Change { sweep: id(), experiment: first, change }, Effect::Ended { id: id() }]
+    );
+    let counts = |s: &Script| {
+        let counts = s.core.view(id()).unwrap().counts();
+        [counts.total, counts.pending, counts.leased, counts.done, counts.skipped]
+    };
+    assert_eq!(counts(&s), [100, 0, 0, 32, 68]);
+    assert_eq!(s.event(looked(100)), [], "a second answer changes nothing");
+    assert_eq!(s.renew(w, tasks[2]), [Effect::Revoke(tasks[2].token)]);
+    assert_eq!(stores(&s.report(w, tasks[2], &[32, 33])), [32, 33], "late rows are kept");
+    assert_eq!(compares(&s.report(w, tasks[3], &[48])), [48]);
+    assert_eq!(counts(&s), [100, 0, 0, 32, 68], "but take no part");
+    assert_eq!(s.lease(w), None);
+
+    let extended = s.event(Event::Extended { id: id(), experiments: vec![first], restarts: 120 });
+    let change = PlanChange::Extended(Extension { from: 100, to: 120 });
+    assert_eq!(extended, [Effect::Change { sweep: id(), experiment: first, change }]);
+    assert_eq!(counts(&s), [120, 70, 0, 50, 0], "what was kept counts again");
+    let view = s.core.view(id()).unwrap();
+    assert_eq!(view.state, SweepState::Running);
+    assert_eq!(view.plans[0].watch.unwrap().earlier, Some(Looks { stop: None, ..found }));
+    assert_eq!(s.lease(w).unwrap().range, RestartRange::new(34, 48).unwrap(), "the first that are missing");
 }

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use seedsweep_common::barrier::{Barrier, Pair};
 use seedsweep_common::id::{ExperimentIndex, SweepId};
-use seedsweep_common::outcome::Outcome;
+use seedsweep_common::outcome::{Outcome, Provenance};
 
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -14,12 +15,17 @@ use crate::board::Facts;
 use crate::core::Refusal;
 use crate::store::{Record, Store};
 
-/// An outcome of a trial that was done before.
+/// Something that was done before.
 pub(super) struct Comparison {
     sweep: SweepId,
-    experiment: ExperimentIndex,
-    worker: Arc<str>,
-    outcome: Outcome,
+    again: Again,
+}
+
+enum Again {
+    /// An outcome of a trial.
+    Outcome { experiment: ExperimentIndex, worker: Arc<str>, outcome: Box<Outcome> },
+    /// A barrier of a pair.
+    Barrier { provenance: Arc<Provenance>, pair: Pair, barrier: Barrier },
 }
 
 /// An answer that waits for the commit.
@@ -70,10 +76,20 @@ impl Batch {
         let worker: Arc<str> = worker.into();
         self.comparisons.extend(outcomes.into_iter().map(|outcome| Comparison {
             sweep,
-            experiment,
-            worker: worker.clone(),
-            outcome,
+            again: Again::Outcome { experiment, worker: worker.clone(), outcome: Box::new(outcome) },
         }));
+    }
+
+    /// Has `barriers` compared with what is stored.
+    pub(super) fn compare_barriers(
+        &mut self,
+        sweep: SweepId,
+        provenance: &Provenance,
+        barriers: Vec<(Pair, Barrier)>,
+    ) {
+        let provenance = Arc::new(provenance.clone());
+        let again = |(pair, barrier)| Again::Barrier { provenance: provenance.clone(), pair, barrier };
+        self.comparisons.extend(barriers.into_iter().map(|row| Comparison { sweep, again: again(row) }));
     }
 
     /// Answers `decided` once everything is durable.
@@ -145,28 +161,67 @@ impl Comparison {
     /// What is to be stored if the outcome differs from the first one, which stays. A report that is told again
     /// because its answer was lost is a further divergence: each one is kept.
     fn divergence(&self, store: &Store) -> Result<Option<Record>, DriverError> {
-        let restart = self.outcome.restart;
-        let stored = store.outcome(self.sweep, self.experiment, restart)?;
-        let Some((first, provenance)) = stored else {
-            let (sweep, experiment) = (self.sweep.short(), self.experiment.0);
-            let reason =
-                format!("trial {sweep}/{experiment}/{restart} is done, but its outcome is not stored");
-            return Err(DriverError::Store(reason.into()));
-        };
-        if first.same_bits(&self.outcome) {
-            return Ok(None);
+        match &self.again {
+            Again::Outcome { experiment, worker, outcome } => {
+                outcome_divergence(store, self.sweep, *experiment, worker, outcome)
+            }
+            Again::Barrier { provenance, pair, barrier } => {
+                barrier_divergence(store, self.sweep, provenance, *pair, *barrier)
+            }
         }
-        tracing::warn!(
-            sweep = %self.sweep, experiment = self.experiment.0, restart,
-            first_worker = provenance.worker, second_worker = &*self.worker,
-            "two reports of one trial differ"
-        );
-        Ok(Some(Record::Divergence {
-            sweep: self.sweep,
-            experiment: self.experiment,
-            outcome: self.outcome.clone(),
-            first_worker: provenance.worker,
-            second_worker: self.worker.to_string(),
-        }))
     }
+}
+
+fn outcome_divergence(
+    store: &Store,
+    sweep: SweepId,
+    experiment: ExperimentIndex,
+    worker: &str,
+    outcome: &Outcome,
+) -> Result<Option<Record>, DriverError> {
+    let restart = outcome.restart;
+    let Some((first, provenance)) = store.outcome(sweep, experiment, restart)? else {
+        let reason = format!(
+            "trial {}/{}/{restart} is done, but its outcome is not stored",
+            sweep.short(),
+            experiment.0
+        );
+        return Err(DriverError::Store(reason.into()));
+    };
+    if first.same_bits(outcome) {
+        return Ok(None);
+    }
+    tracing::warn!(
+        %sweep, experiment = experiment.0, restart,
+        first_worker = provenance.worker, second_worker = worker,
+        "two reports of one trial differ"
+    );
+    Ok(Some(Record::Divergence {
+        sweep,
+        experiment,
+        outcome: outcome.clone(),
+        first_worker: provenance.worker,
+        second_worker: worker.to_owned(),
+    }))
+}
+
+fn barrier_divergence(
+    store: &Store,
+    sweep: SweepId,
+    second: &Provenance,
+    pair: Pair,
+    barrier: Barrier,
+) -> Result<Option<Record>, DriverError> {
+    let Some((first, provenance)) = store.barriers(sweep)?.remove(&pair) else {
+        let reason = format!("a barrier of sweep {} is done, but it is not stored", sweep.short());
+        return Err(DriverError::Store(reason.into()));
+    };
+    if first.same_bits(&barrier) {
+        return Ok(None);
+    }
+    tracing::warn!(
+        %sweep, ?pair, first_worker = provenance.worker, second_worker = second.worker,
+        "two reports of one barrier differ"
+    );
+    Ok(Some(Record::Barriers { sweep, provenance: second.clone(), barriers: vec![(pair, barrier)] }))
 }

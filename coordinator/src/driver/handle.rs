@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
+use seedsweep_common::barrier::Pair;
 use seedsweep_common::id::{ExperimentIndex, SweepId, Token, WorkerId};
 use seedsweep_common::limits;
 use seedsweep_common::progress::Looks;
@@ -89,6 +90,7 @@ pub(super) enum Request {
     Report { report: Report, reply: Reply<Reported>, room: OwnedSemaphorePermit },
     Leave { worker: WorkerId, reply: Reply<()> },
     Computed { id: SweepId, view: SweepView, report: Option<StoredReport> },
+    Planned { id: SweepId, pairs: Vec<Pair> },
     Looked { look: Look, found: Option<Looks> },
     Close,
     Stop { done: oneshot::Sender<()> },
@@ -107,7 +109,11 @@ impl Request {
             Self::Lease { reply, .. } => drop(reply.send(Err(error))),
             Self::Renew { reply, .. } => drop(reply.send(Err(error))),
             Self::Report { reply, .. } => drop(reply.send(Err(error))),
-            Self::Computed { .. } | Self::Looked { .. } | Self::Close | Self::Stop { .. } => {}
+            Self::Computed { .. }
+            | Self::Planned { .. }
+            | Self::Looked { .. }
+            | Self::Close
+            | Self::Stop { .. } => {}
         }
     }
 }
@@ -178,7 +184,8 @@ impl Handle {
 
     /// Takes outcomes in; durable on return.
     pub(crate) async fn report(&self, report: Report) -> Result<Reported, DriverError> {
-        let rows = u32::try_from(report.outcomes.len() + report.broken.len()).unwrap_or(u32::MAX);
+        let rows = u32::try_from(report.outcomes.len() + report.barriers.len() + report.broken.len())
+            .unwrap_or(u32::MAX);
         let room = self.room.clone().try_acquire_many_owned(rows).map_err(|_| DriverError::Busy)?;
         self.ask(|reply| Request::Report { report, reply, room }).await
     }
@@ -191,6 +198,11 @@ impl Handle {
     /// Hands a computed report in; waits for room in the queue, as there is nobody to try again.
     pub(super) async fn computed(&self, id: SweepId, view: SweepView, report: Option<StoredReport>) {
         self.send(Request::Computed { id, view, report }).await;
+    }
+
+    /// Hands chosen pairs in; waits for room in the queue like a computed report.
+    pub(super) async fn planned(&self, id: SweepId, pairs: Vec<Pair>) {
+        self.send(Request::Planned { id, pairs }).await;
     }
 
     /// Hands in what a look has found, nothing if it failed; waits for room in the queue like a computed report.
@@ -256,6 +268,7 @@ mod tests {
                 attempt: 1,
             },
             outcomes: vec![outcome(0); limits::OUTCOMES_PER_REPORT],
+            barriers: Vec::new(),
             broken: Vec::new(),
             finished: true,
             duration_ms: 0,

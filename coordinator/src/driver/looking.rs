@@ -7,6 +7,7 @@ use seedsweep_common::progress::Looks;
 
 use super::{Driver, Phase};
 use crate::core::{Event, Timestamp};
+use crate::reader::ReadError;
 
 /// A look that the core asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,7 +63,9 @@ impl Driver {
         let (analyst, handle) = (self.analyst.clone(), self.handle.clone());
         self.runtime.spawn(async move {
             let found = analyst.look(&posted.facts, &view, look).await;
-            if let Err(error) = &found {
+            if let Err(error) = &found
+                && !matches!(error, ReadError::Closed)
+            {
                 tracing::error!(sweep = %look.sweep, experiment = look.experiment.0, %error, "cannot look");
             }
             handle.looked(look, found.ok()).await;

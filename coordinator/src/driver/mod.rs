@@ -11,6 +11,7 @@ mod handle;
 mod looking;
 mod rate;
 mod reporting;
+mod second_stage;
 mod waiting;
 
 use std::collections::{BTreeSet, HashMap};
@@ -67,6 +68,8 @@ pub(crate) struct Driver {
     /// Ended sweeps whose report is to be computed, and those where it is under way.
     unreported: BTreeSet<SweepId>,
     computing: BTreeSet<SweepId>,
+    /// Sweeps whose pairs are to be chosen.
+    unplanned: BTreeSet<SweepId>,
     looks: Looking,
     sealed: Timestamp,
     phase: Phase,
@@ -113,6 +116,7 @@ pub(crate) fn start(parts: Parts) -> std::io::Result<(Handle, oneshot::Receiver<
         rates: HashMap::new(),
         unreported: parts.unreported.into_iter().collect(),
         computing: BTreeSet::new(),
+        unplanned: BTreeSet::new(),
         looks: Looking::default(),
         phase: Phase::Serving,
         _alive: alive,
@@ -124,6 +128,7 @@ pub(crate) fn start(parts: Parts) -> std::io::Result<(Handle, oneshot::Receiver<
 impl Driver {
     fn run(mut self) {
         let mut stop = None;
+        self.choose_pairs();
         self.compute_reports();
         loop {
             let requests = self.next_requests();
@@ -141,6 +146,7 @@ impl Driver {
             self.decide(now, Event::Tick).ok();
             self.serve_waiting(now);
             self.commit(now);
+            self.choose_pairs();
             self.compute_looks();
             self.compute_reports();
             self.seal(now);
@@ -191,6 +197,9 @@ impl Driver {
                 self.computing.remove(&id);
                 self.unreported.insert(id);
             }
+            (Phase::Full(_) | Phase::Failed(_), Request::Planned { id, .. }) => {
+                self.unplanned.insert(id);
+            }
             (Phase::Full(error) | Phase::Failed(error), request) => request.refuse(error.clone()),
         }
     }
@@ -224,9 +233,11 @@ impl Driver {
                 let decided = self.decide(now, Event::Renewed { worker, held });
                 self.batch.defer(reply, decided.map(|decision| decision.revoked));
             }
-            Request::Report { report, reply, room } => {
+            Request::Report { mut report, reply, room } => {
                 self.batch.rooms.push(room);
-                let (rows, first) = (report.outcomes.len(), self.batch.comparisons.len());
+                self.check_ends(&mut report);
+                let rows = report.outcomes.len() + report.barriers.len();
+                let first = self.batch.comparisons.len();
                 let decided = self.decide(now, Event::Reported(report)).map(|_| ());
                 let compared = first..self.batch.comparisons.len();
                 self.batch.defer_report(reply, decided, rows, compared);
@@ -236,6 +247,7 @@ impl Driver {
                 self.batch.defer(reply, decided.map(|_| ()));
             }
             Request::Computed { id, view, report } => self.computed(id, &view, report),
+            Request::Planned { id, pairs } => self.planned(now, id, pairs),
             Request::Looked { look, found } => self.looked(now, look, found),
             Request::Close => self.close(),
             Request::Stop { done } => drop(done),
@@ -244,8 +256,8 @@ impl Driver {
 
     fn submit(&mut self, now: Timestamp, facts: Arc<Facts>, reply: handle::Reply<bool>) {
         let restarts = facts.spec.experiments.iter().map(|experiment| experiment.restarts).collect();
-        let watched = facts.watched().collect();
-        let decided = self.decide(now, Event::Submitted { id: facts.id, restarts, watched });
+        let (watched, barriers) = (facts.watched().collect(), facts.wants_barriers());
+        let decided = self.decide(now, Event::Submitted { id: facts.id, restarts, watched, barriers });
         let created = decided.map(|decision| decision.created);
         if created == Ok(true) {
             self.batch.records.push(Record::Sweep {
@@ -279,6 +291,18 @@ impl Driver {
                 }
                 Effect::Fail { sweep, experiment, failure } => {
                     self.batch.records.push(Record::Failed { sweep, experiment, failure });
+                }
+                Effect::Plan { sweep, first, trials, pairs } => {
+                    self.batch.records.push(Record::Pairs { sweep, first, trials, pairs });
+                }
+                Effect::StoreBarriers { sweep, provenance, barriers } => {
+                    self.batch.records.push(Record::Barriers { sweep, provenance, barriers });
+                }
+                Effect::CompareBarriers { sweep, provenance, barriers } => {
+                    self.batch.compare_barriers(sweep, &provenance, barriers);
+                }
+                Effect::FailBarrier { sweep, pair, cause } => {
+                    self.batch.records.push(Record::BarrierFailed { sweep, pair, cause });
                 }
                 Effect::Ended { id } => {
                     self.unreported.insert(id);

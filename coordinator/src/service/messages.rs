@@ -38,6 +38,7 @@ pub(super) fn sweep(posted: &Posted, standing: &Standing) -> v1::Sweep {
         training_trials_per_slot_s: per_second(standing.view.effort.trials, standing.view.effort.training_us),
         polish_trials_per_slot_s: per_second(standing.view.effort.trials, standing.view.effort.polish_us),
         of_peak: of_peak(&standing.view.effort),
+        barriers: standing.view.barriers.as_ref().map(|barriers| counts(barriers.counts)),
     }
 }
 
@@ -89,9 +90,17 @@ fn counts(counts: TrialCounts) -> v1::TrialCounts {
     }
 }
 
-/// A task on its way to a worker.
-pub(super) fn task(task: &Task) -> v1::Task {
+/// A task on its way to a worker; one of barriers with its pairs, which `posted` knows.
+pub(super) fn task(task: &Task, posted: Option<&Posted>) -> v1::Task {
+    let barriers = posted.filter(|posted| task.experiment.0 as usize >= posted.facts.spec.experiments.len());
+    let barriers = barriers.and_then(|posted| {
+        let standing = posted.now();
+        let pairs = &standing.view.barriers.as_ref()?.pairs;
+        let range = task.range.start() as usize..task.range.end() as usize;
+        Some(v1::BarrierPairs { pairs: pairs.get(range)?.iter().map(v1::BarrierPair::from).collect() })
+    });
     v1::Task {
+        barriers,
         token: task.token.0,
         sweep_id: task.sweep.to_string(),
         experiment: task.experiment.0,

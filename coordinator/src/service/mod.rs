@@ -107,7 +107,7 @@ impl From<DriverError> for Status {
             DriverError::Refused(refusal) => match refusal {
                 Refusal::UnknownWorker(_) => Self::aborted(message),
                 Refusal::UnknownSweep(_) | Refusal::UnknownExperiment { .. } => Self::not_found(message),
-                Refusal::BeyondRestarts { .. } => Self::invalid_argument(message),
+                Refusal::BeyondRestarts { .. } | Refusal::OtherKind(_) => Self::invalid_argument(message),
                 Refusal::Cancelled(_) => Self::failed_precondition(message),
                 Refusal::TooManySweeps | Refusal::TooManyWorkers | Refusal::TooManyExtensions => {
                     Self::resource_exhausted(message)

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use seedsweep_common::barrier::{Barrier, Pair};
 use seedsweep_common::digest::Digest;
 use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::limits;
@@ -48,6 +49,20 @@ impl Sweeps {
             .reader
             .read(move |store| store.failures(id, &standing.view.failed, limits::FAILURES_SHOWN));
         Ok(read.await?.into_iter().map(|(index, failure)| messages::failed(posted, index, failure)).collect())
+    }
+
+    /// The barriers measured so far; only a sweep that asks for some costs a look into the store.
+    async fn barriers(&self, posted: &Posted) -> Result<Vec<v1::BarrierRow>, Status> {
+        if !posted.facts.wants_barriers() {
+            return Ok(Vec::new());
+        }
+        let id = posted.facts.id;
+        let read = self.desk.reader.read(move |store| store.barriers(id)).await?;
+        let row = |(pair, (barrier, _)): (&Pair, &(Barrier, Provenance))| v1::BarrierRow {
+            pair: Some(pair.into()),
+            barrier: Some(barrier.into()),
+        };
+        Ok(read.iter().map(row).collect())
     }
 
     /// The digests of data files that `facts` names and the store lacks.
@@ -121,6 +136,7 @@ impl SweepService for Sweeps {
             workers: Some(messages::workers(self.desk.board.workers())),
             store_problem: self.desk.board.store_problem(),
             spec_toml: posted.facts.spec_toml.clone(),
+            barriers: self.barriers(&posted).await?,
         }))
     }
 
@@ -336,8 +352,11 @@ fn check_extension(posted: &Posted, wanted: &[ExperimentIndex], restarts: u32) -
     match spec::parse_canonical(&spec.canonical()) {
         Ok(_) => Ok(()),
         Err(errors) => {
-            let problem = format!("is {restarts}: the spec would be wrong:\n{}", errors.rendered.join("\n"));
-            Err(invalid_field("restarts", problem))
+            // where in the spec says nothing to those who did not write this one
+            let title = |error: &String| error.lines().next().unwrap_or_default().replace("error: ", "");
+            let titles: BTreeSet<String> = errors.rendered.iter().map(title).collect();
+            let titles: Vec<String> = titles.into_iter().collect();
+            Err(invalid_field("restarts", format!("is {restarts}: {}", titles.join("; "))))
         }
     }
 }

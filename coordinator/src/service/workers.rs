@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use seedsweep_common::barrier::Barrier;
 use seedsweep_common::fingerprint::ENGINE_VERSION;
 use seedsweep_common::id::{Name, SweepId, WorkerId};
 use seedsweep_common::limits;
@@ -105,7 +106,11 @@ impl WorkerService for Workers {
         let leased = self.desk.driver.lease(WorkerId(worker_id), free_slots, wait_ms, guesses).await?;
         Ok(Response::new(v1::LeaseTasksResponse {
             specs: self.specs(leased.tasks.iter().map(|task| task.sweep), &known),
-            tasks: leased.tasks.iter().map(messages::task).collect(),
+            tasks: leased
+                .tasks
+                .iter()
+                .map(|task| messages::task(task, self.desk.board.get(task.sweep).as_ref()))
+                .collect(),
             work_left: leased.work_left,
         }))
     }
@@ -161,7 +166,7 @@ impl WorkerService for Workers {
 fn report(request: v1::ReportOutcomesRequest) -> Result<Report, InvalidMessage> {
     let task = request.task.as_ref().ok_or_else(|| InvalidMessage::new("task", "is missing"))?;
     let task = messages::presented_task(task)?;
-    let rows = request.outcomes.len() + request.broken.len();
+    let rows = request.outcomes.len() + request.barriers.len() + request.broken.len();
     if rows > limits::OUTCOMES_PER_REPORT {
         let problem = format!("has {rows} rows: at most {} are allowed", limits::OUTCOMES_PER_REPORT);
         return Err(InvalidMessage::new("outcomes", problem));
@@ -172,6 +177,13 @@ fn report(request: v1::ReportOutcomesRequest) -> Result<Report, InvalidMessage> 
         Outcome::try_from(outcome).map_err(|error| error.within(&field))
     });
     let outcomes = outcomes.collect::<Result<_, _>>()?;
+    let barriers = request.barriers.iter().enumerate().map(|(row, measured)| {
+        let field = format!("barriers[{row}]");
+        within(&field, measured.pair, task.range)?;
+        let barrier = measured.barrier.as_ref().ok_or_else(|| InvalidMessage::new(&field, "is empty"))?;
+        Ok((measured.pair, Barrier::try_from(barrier).map_err(|error| error.within(&field))?))
+    });
+    let barriers = barriers.collect::<Result<_, InvalidMessage>>()?;
     let broken = request.broken.into_iter().enumerate().map(|(row, trial)| {
         within(&format!("broken[{row}]"), trial.restart, task.range)?;
         Ok(Broken { restart: trial.restart, cause: cut(trial.cause) })
@@ -180,6 +192,7 @@ fn report(request: v1::ReportOutcomesRequest) -> Result<Report, InvalidMessage> 
         worker: WorkerId(request.worker_id),
         task,
         outcomes,
+        barriers,
         broken: broken.collect::<Result<_, InvalidMessage>>()?,
         finished: request.finished,
         duration_ms: request.duration_ms,

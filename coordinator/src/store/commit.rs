@@ -7,12 +7,12 @@ use seedsweep_common::outcome::{Outcome, Provenance};
 use seedsweep_common::progress::PlanChange;
 use seedsweep_common::range::RestartRange;
 use seedsweep_proto::store::v1::{
-    CancelRecord, DivergenceRecord, FailureRecord, Piece, ReportRecord, SweepRecord,
+    BarrierRecord, CancelRecord, DivergenceRecord, FailureRecord, Piece, ReportRecord, SweepRecord,
 };
 
 use super::key::Key;
 use super::tally::{Submission, Tally};
-use super::{Record, block, frame, plan};
+use super::{Record, barriers, block, frame, plan};
 
 /// Bytes of a record in one piece: the rest of a value is its frame and its count.
 const PIECE_BYTES: usize = limits::BLOCK_BYTES - frame::OVERHEAD_BYTES - 16;
@@ -112,6 +112,22 @@ impl<'a> Draft<'a> {
                     second_worker: second_worker.clone(),
                 };
                 self.push(|sequence| Key::Divergence { sweep, experiment, restart, sequence }, &record);
+            }
+            Record::Pairs { sweep, first, trials, pairs } => {
+                barriers::pair_records(*first, *trials, pairs).for_each(|(first, record)| {
+                    self.push(|sequence| Key::Pairs { sweep: *sweep, first, sequence }, &record);
+                });
+            }
+            Record::Barriers { sweep, provenance, barriers } => {
+                for &(pair, barrier) in barriers {
+                    let record = barriers::measured(&barrier, provenance);
+                    self.push(|sequence| Key::Barrier { sweep: *sweep, pair, sequence }, &record);
+                }
+            }
+            Record::BarrierFailed { sweep, pair, cause } => {
+                let cause = cut(cause, limits::ERROR_BYTES).to_owned();
+                let record = BarrierRecord { cause, ..Default::default() };
+                self.push(|sequence| Key::Barrier { sweep: *sweep, pair: *pair, sequence }, &record);
             }
             Record::Report { sweep, report } => {
                 let record = ReportRecord {

@@ -2,8 +2,9 @@
 //!
 //! Numbers are big-endian, so that keys sort by sweep, experiment and restart. A prefix is never used for two things.
 
+use seedsweep_common::barrier::Pair;
 use seedsweep_common::digest::Digest;
-use seedsweep_common::id::{ExperimentIndex, SweepId};
+use seedsweep_common::id::{ExperimentIndex, SweepId, TrialId};
 
 /// Where a record is kept. Every record but `Meta` is written once and never changed or removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,11 @@ pub(super) enum Key {
     /// `r` sweep(32) revision(8) piece(4) → `Piece` of a `ReportRecord`; the revision is the sequence of the first
     /// piece. For ever; the latest complete revision counts.
     Report { sweep: SweepId, revision: u64, piece: u32 },
+    /// `k` sweep(32) number of the first pair(4) sequence(8) → `PairsRecord`. From the end of the trials for ever.
+    Pairs { sweep: SweepId, first: u32, sequence: u64 },
+    /// `b` sweep(32) experiment(4) restart(4) experiment(4) restart(4) sequence(8) → `BarrierRecord`. From the report of
+    /// the barrier for ever; the first that holds one counts.
+    Barrier { sweep: SweepId, pair: Pair, sequence: u64 },
 }
 
 const META: u8 = b'm';
@@ -38,6 +44,8 @@ const OUTCOMES: u8 = b'o';
 const FAILED: u8 = b'f';
 const DIVERGENCE: u8 = b'd';
 const REPORT: u8 = b'r';
+const PAIRS: u8 = b'k';
+const BARRIER: u8 = b'b';
 
 impl Key {
     /// The bytes of this key.
@@ -59,6 +67,13 @@ impl Key {
             Self::Report { sweep, revision, piece } => {
                 join(REPORT, sweep, &[&revision.to_be_bytes(), &piece.to_be_bytes()])
             }
+            Self::Pairs { sweep, first, sequence } => {
+                join(PAIRS, sweep, &[&first.to_be_bytes(), &sequence.to_be_bytes()])
+            }
+            Self::Barrier { sweep, pair: Pair { a, b }, sequence } => {
+                let numbers = [a.experiment.0, a.restart, b.experiment.0, b.restart].map(u32::to_be_bytes);
+                join(BARRIER, sweep, &[numbers.as_flattened(), &sequence.to_be_bytes()])
+            }
         }
     }
 
@@ -73,6 +88,11 @@ impl Key {
         let key = match kind {
             SWEEP => Self::Sweep { sweep, piece: take_u32(&mut rest)? },
             CANCELLED => Self::Cancelled { sweep },
+            PAIRS => Self::Pairs { sweep, first: take_u32(&mut rest)?, sequence: take_u64(&mut rest)? },
+            BARRIER => {
+                let (a, b) = (take_trial(&mut rest)?, take_trial(&mut rest)?);
+                Self::Barrier { sweep, pair: Pair { a, b }, sequence: take_u64(&mut rest)? }
+            }
             PLAN => Self::Plan { sweep, sequence: take_u64(&mut rest)? },
             REPORT => Self::Report { sweep, revision: take_u64(&mut rest)?, piece: take_u32(&mut rest)? },
             OUTCOMES | FAILED | DIVERGENCE => {
@@ -100,7 +120,9 @@ impl Key {
             | Self::Outcomes { sweep, .. }
             | Self::Failed { sweep, .. }
             | Self::Divergence { sweep, .. }
-            | Self::Report { sweep, .. } => Some(sweep),
+            | Self::Report { sweep, .. }
+            | Self::Pairs { sweep, .. }
+            | Self::Barrier { sweep, .. } => Some(sweep),
         }
     }
 }
@@ -113,6 +135,11 @@ pub(super) fn outcomes_of(sweep: SweepId, experiment: ExperimentIndex) -> Vec<u8
 /// What all pieces of all reports of one sweep start with.
 pub(super) fn reports_of(sweep: SweepId) -> Vec<u8> {
     join(REPORT, sweep, &[])
+}
+
+/// What all barriers of one sweep start with.
+pub(super) fn barriers_of(sweep: SweepId) -> Vec<u8> {
+    join(BARRIER, sweep, &[])
 }
 
 /// What all failures of one sweep start with.
@@ -146,6 +173,10 @@ fn take_u32(rest: &mut &[u8]) -> Option<u32> {
     take(rest).map(u32::from_be_bytes)
 }
 
+fn take_trial(rest: &mut &[u8]) -> Option<TrialId> {
+    Some(TrialId { experiment: ExperimentIndex(take_u32(rest)?), restart: take_u32(rest)? })
+}
+
 fn take_u64(rest: &mut &[u8]) -> Option<u64> {
     take(rest).map(u64::from_be_bytes)
 }
@@ -160,15 +191,21 @@ mod tests {
     fn any_key(rng: &mut ChaCha8Rng) -> Key {
         let sweep = SweepId(Digest(rng.random()));
         let (experiment, restart, sequence) = (ExperimentIndex(rng.random()), rng.random(), rng.random());
-        match rng.random_range(0..8) {
+        match rng.random_range(0..10) {
             0 => Key::Meta,
             1 => Key::Sweep { sweep, piece: rng.random() },
             2 => Key::Cancelled { sweep },
             3 => Key::Outcomes { sweep, experiment, first_restart: restart, sequence },
             4 => Key::Failed { sweep, experiment, restart, sequence },
-            6 => Key::Plan { sweep, sequence },
+            8 => Key::Plan { sweep, sequence },
             5 => Key::Divergence { sweep, experiment, restart, sequence },
-            _ => Key::Report { sweep, revision: sequence, piece: restart },
+            6 => Key::Report { sweep, revision: sequence, piece: restart },
+            7 => Key::Pairs { sweep, first: restart, sequence },
+            _ => {
+                let mut trial =
+                    || TrialId { experiment: ExperimentIndex(rng.random()), restart: rng.random() };
+                Key::Barrier { sweep, pair: Pair { a: trial(), b: trial() }, sequence }
+            }
         }
     }
 

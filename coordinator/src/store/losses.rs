@@ -1,9 +1,11 @@
 //! What the seal says was stored and the database does not hold, in words for people.
 
+use seedsweep_common::barrier::Pair;
 use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::range::IntervalSet;
 use seedsweep_proto::store::v1::{Seal, SealedSweep};
 
+use super::barriers;
 use super::key::Key;
 use super::scan::Scan;
 use super::seal::{self, LostOutcomes};
@@ -69,6 +71,8 @@ fn name_in_sweep(id: SweepId, sealed: &SealedSweep, found: &SweepTally, notices:
     let counts = [
         ("failed trials", sealed.failures, found.failures, "; they are tried again"),
         ("divergences", sealed.divergences, found.divergences, ""),
+        ("pairs of minima", sealed.pairs, found.pairs, "; they are chosen again"),
+        ("barriers", sealed.barriers, found.barriers, "; they are measured again"),
         ("reports", sealed.reports, found.reports, "; the report is computed again"),
     ];
     for (what, sealed, found, remedy) in counts {
@@ -114,6 +118,11 @@ pub(super) fn row_name(key: &[u8]) -> String {
         }
         Some(Key::Failed { sweep, experiment, restart, .. }) => {
             trial("the failure of restart", sweep, experiment, restart)
+        }
+        Some(Key::Pairs { sweep, .. }) => format!("the pairs of minima of sweep {}", sweep.short()),
+        Some(Key::Barrier { sweep, pair: Pair { a, b }, .. }) => {
+            let (a, b) = (barriers::trial_name(a), barriers::trial_name(b));
+            format!("sweep {}: the barrier between {a} and {b}", sweep.short())
         }
         Some(Key::Divergence { sweep, experiment, restart, .. }) => {
             trial("a divergence of restart", sweep, experiment, restart)

@@ -4,6 +4,7 @@
 //! changes or removes a record, never acknowledges what a power cut could take back, and never serves less than it
 //! acknowledged without saying so.
 
+mod barriers;
 mod block;
 mod commit;
 mod data;
@@ -28,10 +29,12 @@ mod tally;
 mod tests;
 mod verify;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use seedsweep_common::barrier::{Barrier, Pair};
 use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::outcome::{Failure, Outcome, Provenance};
 use seedsweep_common::range::IntervalSet;
@@ -50,7 +53,8 @@ use seal::SealFiles;
 use tally::Tally;
 
 /// Version of the format on disk (docs/format.md). A store of an older one is opened as it is and belongs to this one
-/// from then on: 2 added the measures to outcome blocks, 3 canonical sketches, null directions and the records of the plan.
+/// from then on: 2 added the measures to outcome blocks, 3 canonical sketches, null directions, the records of the plan,
+/// pairs and barriers.
 const FORMAT: u32 = 3;
 
 /// An open store. Clones share it; reads may run beside the one writer.
@@ -161,6 +165,11 @@ impl Store {
     /// The stored report; of several the latest.
     pub fn report(&self, sweep: SweepId) -> Result<Option<StoredReport>, StoreError> {
         self.reader().report(sweep)
+    }
+
+    /// The measured barriers of a sweep; of several of a pair the first.
+    pub fn barriers(&self, sweep: SweepId) -> Result<BTreeMap<Pair, (Barrier, Provenance)>, StoreError> {
+        self.reader().barriers(sweep)
     }
 
     /// Why the trials of `failed` (restarts by experiment) failed: the first `most` by experiment and restart.

@@ -1,17 +1,19 @@
 //! Reads what was committed, and nothing beyond it.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 
+use seedsweep_common::barrier::{Barrier, Pair};
 use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::outcome::{Failure, Outcome, Provenance};
 use seedsweep_common::range::IntervalSet;
-use seedsweep_proto::store::v1::{FailureRecord, OutcomeBlock, Piece, ReportRecord};
+use seedsweep_proto::store::v1::{BarrierRecord, FailureRecord, OutcomeBlock, Piece, ReportRecord};
 
 use super::commit::Pieces;
 use super::database::Database;
 use super::key::{self, Key};
-use super::{StoreError, StoredReport, block, frame, losses};
+use super::{StoreError, StoredReport, barriers, block, frame, losses};
 
 /// A view of the rows up to one commit.
 pub(super) struct Reader<'a> {
@@ -149,6 +151,36 @@ impl Reader<'_> {
                 found.push((experiment, Failure { restart, cause: record.cause }));
             }
             found.len() < most
+        });
+        scanned.map_err(|error| error.at(self.directory))?;
+        problem.map_or(Ok(found), Err)
+    }
+
+    /// The measured barriers of a sweep; of several of a pair the first.
+    pub(super) fn barriers(
+        &self,
+        sweep: SweepId,
+    ) -> Result<BTreeMap<Pair, (Barrier, Provenance)>, StoreError> {
+        let mut found = BTreeMap::new();
+        let mut problem = None;
+        let scanned = self.database.scan(&key::barriers_of(sweep), |bytes, value| {
+            let record =
+                frame::read::<BarrierRecord>(bytes, value).map_err(|error| self.broken(bytes, &error));
+            let read = record.and_then(|(sequence, record)| {
+                let barrier = barriers::read(&record).map_err(|error| self.broken(bytes, &error))?;
+                Ok((sequence, barrier, barriers::provenance(record)))
+            });
+            match (Key::decode(bytes), read) {
+                (Some(Key::Barrier { pair, .. }), Ok((sequence, Some(barrier), provenance))) => {
+                    // keys ascend by sequence: the first stays
+                    if sequence <= self.committed {
+                        found.entry(pair).or_insert((barrier, provenance));
+                    }
+                }
+                (_, Ok(_)) => {}
+                (_, Err(error)) => problem = Some(error),
+            }
+            problem.is_none()
         });
         scanned.map_err(|error| error.at(self.directory))?;
         problem.map_or(Ok(found), Err)

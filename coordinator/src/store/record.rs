@@ -1,5 +1,8 @@
 //! What is made durable, and what an opened store gives back.
 
+use std::collections::HashSet;
+
+use seedsweep_common::barrier::{Barrier, Pair};
 use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::outcome::{Failure, Outcome, Provenance};
 use seedsweep_common::progress::PlanChange;
@@ -65,6 +68,35 @@ pub enum Record {
         /// The worker that reported another.
         second_worker: String,
     },
+    /// Pairs of trials between which barriers are to be measured, beside those chosen before.
+    Pairs {
+        /// The sweep.
+        sweep: SweepId,
+        /// Number of the first.
+        first: u32,
+        /// Trials of the sweep when they were chosen.
+        trials: u64,
+        /// The pairs.
+        pairs: Vec<Pair>,
+    },
+    /// Measured barriers. One of a pair that has one already is a divergence.
+    Barriers {
+        /// The sweep.
+        sweep: SweepId,
+        /// How all of them came about.
+        provenance: Provenance,
+        /// The barriers.
+        barriers: Vec<(Pair, Barrier)>,
+    },
+    /// A barrier for which every attempt failed.
+    BarrierFailed {
+        /// The sweep.
+        sweep: SweepId,
+        /// Which.
+        pair: Pair,
+        /// Why, in words for people.
+        cause: String,
+    },
     /// The report of an ended sweep.
     Report {
         /// The sweep.
@@ -119,4 +151,12 @@ pub struct RecoveredSweep {
     pub divergences: u64,
     /// Whether a report is stored.
     pub reported: bool,
+    /// The pairs between which barriers are to be measured, by number.
+    pub pairs: Vec<Pair>,
+    /// Trials of the sweep when they were chosen last; `None` if they never were.
+    pub pairs_chosen_of: Option<u64>,
+    /// Pairs whose barrier is stored.
+    pub measured: HashSet<Pair>,
+    /// Pairs of which every attempt failed.
+    pub unmeasurable: HashSet<Pair>,
 }

@@ -360,6 +360,7 @@ fn recovered(scan: &Scan, boot: u32, notices: Vec<String>) -> Recovered {
         .iter()
         .map(|(&id, record)| {
             let tally = scan.tally.sweeps.get(&id).cloned().unwrap_or_default();
+            let stage = scan.second_stages.get(&id).cloned().unwrap_or_default();
             let sweep = RecoveredSweep {
                 id,
                 spec_toml: record.spec_toml.clone(),
@@ -367,10 +368,14 @@ fn recovered(scan: &Scan, boot: u32, notices: Vec<String>) -> Recovered {
                 cancelled: tally.cancelled,
                 diverged: diverged(scan, id, tally.done.len()),
                 failed: failed(scan, id, &tally),
-                divergences: tally.divergences,
+                divergences: tally.divergences + stage.divergences(),
                 reported: scan.reports.contains_key(&id),
                 plan: tally.plan,
                 done: tally.done,
+                unmeasurable: stage.failed(),
+                measured: stage.measured(),
+                pairs_chosen_of: stage.trials,
+                pairs: stage.pairs,
             };
             (record.ordinal, sweep)
         })

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::range::{IntervalSet, RestartRange};
 use seedsweep_proto::store::v1::{
-    CancelRecord, DivergenceRecord, FailureRecord, Meta, Piece, PlanRecord, SweepRecord,
+    BarrierRecord, CancelRecord, DivergenceRecord, FailureRecord, Meta, PairsRecord, Piece, PlanRecord,
+    SweepRecord,
 };
 
+use super::barriers::SecondStage;
 use super::block::Head;
 use super::commit::Pieces;
 use super::database::{Database, DatabaseError};
@@ -35,6 +37,8 @@ pub(super) struct Scan {
     pub(super) failures: BTreeMap<(SweepId, ExperimentIndex, u32), (u64, String)>,
     /// Sweeps with a whole report, and the latest revision of it.
     pub(super) reports: BTreeMap<SweepId, u64>,
+    /// Pairs and barriers.
+    pub(super) second_stages: BTreeMap<SweepId, SecondStage>,
     /// Restarts that are stored twice, of which the earlier outcome counts.
     pub(super) doubled: u64,
 
@@ -91,6 +95,18 @@ impl Scan {
                 (sequence, None)
             }
             Key::Divergence { .. } => (read::<DivergenceRecord>(bytes, value)?.0, None),
+            Key::Pairs { sweep, first, .. } => {
+                let (sequence, message) = read::<PairsRecord>(bytes, value)?;
+                let stage = self.second_stages.entry(sweep).or_default();
+                stage.add_pairs(first, &message).map_err(|error| error.to_string())?;
+                (sequence, None)
+            }
+            Key::Barrier { sweep, pair, .. } => {
+                let (sequence, message) = read::<BarrierRecord>(bytes, value)?;
+                let stage = self.second_stages.entry(sweep).or_default();
+                stage.add_barrier(pair, &message).map_err(|error| error.to_string())?;
+                (sequence, None)
+            }
             Key::Report { sweep, revision, piece } => {
                 let (sequence, message) = read::<Piece>(bytes, value)?;
                 self.report_pieces.entry((sweep, revision)).or_default().add(piece, &message);

@@ -103,6 +103,8 @@ fn sealed_sweep(id: SweepId, sweep: &SweepTally) -> SealedSweep {
         failures: sweep.failures,
         divergences: sweep.divergences,
         reports: sweep.reports,
+        pairs: sweep.pairs,
+        barriers: sweep.barriers,
         plan: sweep.plan.iter().map(|&(experiment, change)| plan::encode(experiment, change)).collect(),
     }
 }

@@ -65,6 +65,10 @@ pub(super) struct SweepTally {
     pub(super) divergences: u64,
     /// Revisions of the report.
     pub(super) reports: u64,
+    /// Records of pairs.
+    pub(super) pairs: u64,
+    /// Records of barriers.
+    pub(super) barriers: u64,
 }
 
 impl SweepTally {
@@ -106,6 +110,8 @@ impl Tally {
             Key::Failed { .. } => tally.failures += 1,
             Key::Divergence { .. } => tally.divergences += 1,
             Key::Report { piece, .. } => tally.reports += u64::from(piece == 0),
+            Key::Pairs { .. } => tally.pairs += 1,
+            Key::Barrier { .. } => tally.barriers += 1,
         }
     }
 

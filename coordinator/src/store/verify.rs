@@ -20,7 +20,7 @@ use super::read::Reader;
 use super::recover::{check_format, doubt};
 use super::scan::Scan;
 use super::seal::SealFiles;
-use super::{StoreError, block, disk, frame, losses, outcomes_digest, restore};
+use super::{StoreError, barriers, block, disk, frame, losses, outcomes_digest, restore};
 
 /// What a check of a store found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -176,6 +176,7 @@ fn check_sweep(
     }
     report.checked.outcomes += rows.len() as u64;
     check_divergences(reader, id, report)?;
+    check_barriers(reader, id, report)?;
     if scan.reports.contains_key(&id)
         && let Some(stored) = reader.report(id)?
     {
@@ -217,7 +218,7 @@ fn follow(
                 stops.insert(experiment, looks.restarts);
             }
             PlanChange::Stopped(looks) => {
-                say(format!("experiment {number} stops at {} restarts, but has {restarts}", looks.restarts))
+                say(format!("experiment {number} stops at {} restarts, but has {restarts}", looks.restarts));
             }
         }
     }
@@ -232,6 +233,22 @@ fn wrong_in(outcome: &Outcome, restarts: u32) -> Option<String> {
         return Some(format!("its loss is {} and it is not flagged as diverged", outcome.loss_train));
     }
     None
+}
+
+/// A barrier lies between the ends of two trials: its digests are those of their outcomes.
+fn check_barriers(reader: &Reader<'_>, id: SweepId, report: &mut VerifyReport) -> Result<(), StoreError> {
+    for (pair, (barrier, _)) in reader.barriers(id)? {
+        for (trial, digest) in [(pair.a, barrier.digest_a), (pair.b, barrier.digest_b)] {
+            let problem = match reader.outcome(id, trial.experiment, trial.restart)? {
+                None => "which has no outcome",
+                Some((outcome, _)) if outcome.digest != digest => "which ended elsewhere",
+                Some(_) => continue,
+            };
+            let name = barriers::trial_name(trial);
+            report.findings.push(format!("sweep {}: a barrier is measured at {name}, {problem}", id.short()));
+        }
+    }
+    Ok(())
 }
 
 /// A divergence is of a trial that has an outcome, and differs from it.

@@ -1,6 +1,7 @@
 //! A real server on 127.0.0.1 with a real store, and workers that make their outcomes up.
 
 mod access;
+mod barriers;
 mod calls;
 mod faults;
 mod plan;

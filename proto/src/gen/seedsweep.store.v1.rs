@@ -169,6 +169,48 @@ pub struct DivergenceRecord {
     #[prost(string, tag = "3")]
     pub second_worker: ::prost::alloc::string::String,
 }
+/// Key `k` + sweep id + number of the first pair + sequence: pairs of trials between which barriers are to be measured,
+/// at most 256. A sweep's pairs are those of all its records in the order of their keys. Since format 3.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PairsRecord {
+    /// Trials of the sweep when they were chosen: an extended sweep chooses again.
+    #[prost(uint64, tag = "1")]
+    pub trials: u64,
+    /// Four numbers per pair: experiment and restart of the first trial, experiment and restart of the second.
+    #[prost(uint32, repeated, tag = "2")]
+    pub trial_numbers: ::prost::alloc::vec::Vec<u32>,
+}
+/// Key `b` + sweep id + experiment + restart + experiment + restart + sequence: what became of one pair. The first
+/// barrier of a pair counts; a later one that differs is a divergence. Since format 3.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BarrierRecord {
+    /// Losses at the ends of the first and the second trial, and the height; not there if every attempt failed.
+    #[prost(double, optional, tag = "1")]
+    pub loss_a: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "2")]
+    pub loss_b: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "3")]
+    pub height: ::core::option::Option<f64>,
+    /// 16 bytes each.
+    #[prost(bytes = "vec", tag = "4")]
+    pub digest_a: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub digest_b: ::prost::alloc::vec::Vec<u8>,
+    /// Why every attempt failed; empty if one did not. A barrier of the same pair outweighs it.
+    #[prost(string, tag = "6")]
+    pub cause: ::prost::alloc::string::String,
+    /// Provenance.
+    #[prost(string, tag = "7")]
+    pub engine: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub build: ::prost::alloc::string::String,
+    #[prost(string, tag = "9")]
+    pub worker: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "10")]
+    pub attempt: u32,
+    #[prost(uint64, tag = "11")]
+    pub duration_ms: u64,
+}
 /// Key `r` + sweep id + sequence of the first piece + piece, in pieces: the report of an ended sweep. The latest
 /// complete one counts.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -229,6 +271,11 @@ pub struct SealedSweep {
     /// Whether the sweep's own record is stored; false for outcomes whose sweep is lost.
     #[prost(bool, tag = "9")]
     pub recorded: bool,
+    /// Records of pairs and of barriers.
+    #[prost(uint64, tag = "30")]
+    pub pairs: u64,
+    #[prost(uint64, tag = "31")]
+    pub barriers: u64,
 }
 /// What a seal says of one experiment: position in the list is the experiment's number.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

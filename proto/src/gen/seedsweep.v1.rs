@@ -99,6 +99,35 @@ pub struct Polish {
     #[prost(uint32, optional, tag = "9")]
     pub explained: ::core::option::Option<u32>,
 }
+/// Two trials of one sweep, by number of their experiment in the spec (grid expanded) and restart.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BarrierPair {
+    #[prost(uint32, tag = "1")]
+    pub experiment_a: u32,
+    #[prost(uint32, tag = "2")]
+    pub restart_a: u32,
+    #[prost(uint32, tag = "3")]
+    pub experiment_b: u32,
+    #[prost(uint32, tag = "4")]
+    pub restart_b: u32,
+}
+/// What was found between the ends of two trials.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Barrier {
+    /// Training losses at the ends of the first and the second trial, finite.
+    #[prost(double, optional, tag = "1")]
+    pub loss_a: ::core::option::Option<f64>,
+    #[prost(double, optional, tag = "2")]
+    pub loss_b: ::core::option::Option<f64>,
+    /// Largest loss between them above the straight line, at least 0; may be infinite.
+    #[prost(double, optional, tag = "3")]
+    pub height: ::core::option::Option<f64>,
+    /// Digests of the trained parameters of both, 16 bytes each.
+    #[prost(bytes = "vec", tag = "4")]
+    pub digest_a: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub digest_b: ::prost::alloc::vec::Vec<u8>,
+}
 /// How an outcome came about; differs between runs of one spec.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Provenance {
@@ -374,6 +403,10 @@ pub struct Sweep {
     /// Operations of training's products : what the slots could have done in that time; absent where nobody measured.
     #[prost(double, optional, tag = "14")]
     pub of_peak: ::core::option::Option<f64>,
+    /// The second stage: barriers between minima, measured after the trials; absent where none are asked for. Its `total`
+    /// is 0 until the trials have ended.
+    #[prost(message, optional, tag = "30")]
+    pub barriers: ::core::option::Option<TrialCounts>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetSweepRequest {
@@ -396,6 +429,17 @@ pub struct GetSweepResponse {
     /// Why trials failed: the first 20 by experiment (spec order) and restart. `sweep.trials.failed` counts them all.
     #[prost(message, repeated, tag = "5")]
     pub failures: ::prost::alloc::vec::Vec<FailedTrial>,
+    /// The barriers measured so far, at most 4,096.
+    #[prost(message, repeated, tag = "30")]
+    pub barriers: ::prost::alloc::vec::Vec<BarrierRow>,
+}
+/// A barrier and the trials between whose ends it is.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BarrierRow {
+    #[prost(message, optional, tag = "1")]
+    pub pair: ::core::option::Option<BarrierPair>,
+    #[prost(message, optional, tag = "2")]
+    pub barrier: ::core::option::Option<Barrier>,
 }
 /// A trial for which every attempt failed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1664,7 +1708,7 @@ pub struct SweepSpec {
     pub spec_toml: ::prost::alloc::string::String,
 }
 /// One experiment, a contiguous range of restarts.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Task {
     /// Grows for ever; fences stale holders.
     #[prost(uint64, tag = "1")]
@@ -1682,6 +1726,16 @@ pub struct Task {
     /// 1-based count of leases given for these restarts.
     #[prost(uint32, tag = "6")]
     pub attempt: u32,
+    /// Present: measure barriers. Then `experiment` is the number behind the sweep's last experiment, and `start` to
+    /// `end` number pairs of trials; at most 64. Not needed where a worker presents a task.
+    #[prost(message, optional, tag = "7")]
+    pub barriers: ::core::option::Option<BarrierPairs>,
+}
+/// Pairs of trials of one sweep, in the order of their numbers. The worker trains these trials again.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BarrierPairs {
+    #[prost(message, repeated, tag = "1")]
+    pub pairs: ::prost::alloc::vec::Vec<BarrierPair>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RenewLeasesRequest {
@@ -1724,6 +1778,17 @@ pub struct ReportOutcomesRequest {
     pub polish_us: u64,
     #[prost(uint64, tag = "9")]
     pub training_mflop: u64,
+    /// At most 64, each within the task's range, for a task of barriers; then there are no outcomes.
+    #[prost(message, repeated, tag = "10")]
+    pub barriers: ::prost::alloc::vec::Vec<MeasuredBarrier>,
+}
+/// A barrier of a task; `pair` is its number.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct MeasuredBarrier {
+    #[prost(uint32, tag = "1")]
+    pub pair: u32,
+    #[prost(message, optional, tag = "2")]
+    pub barrier: ::core::option::Option<Barrier>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct BrokenTrial {

@@ -4,6 +4,7 @@
 //! was trained is offered until the coordinator acknowledges it, however long the coordinator is away; no more is
 //! taken on meanwhile, so all queues are bounded by the tasks held.
 
+mod asked;
 mod backoff;
 mod library;
 mod outage;
@@ -15,7 +16,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use seedsweep_common::fingerprint::ENGINE_VERSION;
-use seedsweep_common::id::{ExperimentIndex, SweepId, Token};
+use seedsweep_common::id::{SweepId, Token};
 use seedsweep_common::limits;
 use seedsweep_common::spec::Precision;
 use seedsweep_proto::{convert, v1};
@@ -25,13 +26,14 @@ use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 use tonic::transport::Channel;
 
+use asked::Asked;
 use backoff::Backoff;
 use library::{Library, PrepareError};
 use outage::Outage;
 use rpc::Rpc;
 
 use crate::cost;
-use crate::executor::{Executor, Job, JobEnd, JobFlags, Report};
+use crate::executor::{Executor, Job, JobEnd, JobFlags, Report, Work};
 use crate::means::Means;
 use crate::train::Prepared;
 
@@ -196,7 +198,7 @@ struct Stopping {
 enum Answer {
     Registered(Result<v1::RegisterResponse, Status>),
     Leased(Result<v1::LeaseTasksResponse, Status>),
-    Prepared { library: Box<Library>, tasks: Vec<(Token, Result<Arc<Prepared>, String>)> },
+    Prepared { library: Box<Library>, tasks: Vec<(Token, Result<Work, String>)> },
     Renewed(Result<v1::RenewLeasesResponse, Status>),
     Reported { token: Token, trials: u64, broken: u64, result: Result<v1::ReportOutcomesResponse, Status> },
 }
@@ -416,16 +418,17 @@ impl Worker {
             }
         }
         let mut tasks = Vec::new();
-        for task in response.tasks {
+        for mut task in response.tasks {
             // wrong ranges and ids come back as broken trials or a stale lease, never as a crash
-            let (Ok(sweep), Ok(_)) =
-                (convert::sweep_id("task.sweep_id", &task.sweep_id), convert::restarts(&task))
-            else {
+            let asked = Asked::of(&task);
+            // the coordinator knows its pairs
+            task.barriers = None;
+            let (Ok(sweep), Ok(asked)) = (convert::sweep_id("task.sweep_id", &task.sweep_id), asked) else {
                 tracing::error!(token = task.token, "a task cannot be used");
                 continue;
             };
             let token = Token(task.token);
-            tasks.push((token, sweep, ExperimentIndex(task.experiment)));
+            tasks.push((token, sweep, asked));
             let flags = Arc::new(JobFlags::default());
             self.held.insert(token, Held { task, flags, sending: 0, ended: None });
         }
@@ -435,15 +438,15 @@ impl Worker {
         self.prepare(tasks);
     }
 
-    fn prepare(&mut self, tasks: Vec<(Token, SweepId, ExperimentIndex)>) {
+    fn prepare(&mut self, tasks: Vec<(Token, SweepId, Asked)>) {
         let Some(mut library) = self.library.take() else { return };
         let (mut rpc, outage) = (self.rpc.clone(), self.outage.clone());
         self.calls.spawn(async move {
             let mut prepared = Vec::new();
             let mut backoff = Backoff::new();
-            for (token, sweep, experiment) in tasks {
+            for (token, sweep, asked) in tasks {
                 let result = loop {
-                    match library.prepare(&mut rpc, sweep, experiment).await {
+                    match asked.prepare(&mut library, &mut rpc, sweep).await {
                         Ok(ready) => break Ok(ready),
                         Err(PrepareError::Broken(cause)) => break Err(cause),
                         Err(PrepareError::Transient(status)) => {
@@ -458,14 +461,16 @@ impl Worker {
         });
     }
 
-    fn start(&mut self, token: Token, prepared: Result<Arc<Prepared>, String>) {
+    fn start(&mut self, token: Token, work: Result<Work, String>) {
         let Some(held) = self.held.get(&token) else { return };
         let Ok(restarts) = convert::restarts(&held.task) else { return };
-        match prepared {
-            Ok(prepared) => {
+        match work {
+            Ok(work) => {
                 let (task, flags) = (held.task.clone(), Arc::clone(&held.flags));
-                self.guess(&task, &prepared);
-                let job = Job { token, prepared, restarts, flags };
+                if let Work::Trials { prepared, .. } = &work {
+                    self.guess(&task, prepared);
+                }
+                let job = Job { token, work, flags };
                 if !self.executor.submit(job) {
                     tracing::error!("more tasks than slots can queue: one is left to its deadline");
                     self.held.remove(&token);
@@ -511,7 +516,7 @@ impl Worker {
         if report.end == Some(JobEnd::Finished) {
             self.short_tasks = report.duration < SHORT_TASK;
         }
-        if report.outcomes.is_empty() && report.broken.is_empty() {
+        if report.outcomes.is_empty() && report.barriers.is_empty() && report.broken.is_empty() {
             self.forget_if_over(report.token);
             return;
         }
@@ -520,6 +525,7 @@ impl Worker {
             worker_id: 0,
             task: Some(held.task.clone()),
             outcomes: report.outcomes.iter().map(v1::Outcome::from).collect(),
+            barriers: asked::measured(&report.barriers),
             broken: report
                 .broken
                 .into_iter()

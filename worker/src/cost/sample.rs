@@ -23,13 +23,15 @@ pub fn sample(prepared: &Prepared, estimate: Estimate, budget_s: f64) -> Option<
     let restarts = [TRIALS, side_by_side].into_iter().filter_map(first);
     let restarts = restarts.into_iter().find(|&all| pods(all).next().as_ref().is_some_and(is_cheap))?;
     let (mut trials, mut sampled) = (0.0, Estimate { training_s: 0.0, polish_s: 0.0 });
+    let usual = prepared.pods(RestartRange::new(0, experiment.restarts)?).next()?.count();
     for pod in pods(restarts) {
         let count = f64::from(pod.count());
         if trials > 0.0 && sampled.total_s() * (1.0 + count / trials) > budget_s {
             break;
         }
-        let taken = seconds_of(prepared, pod)?;
-        sampled.training_s += taken.training_s;
+        let (taken, busy) = tried(prepared, pod)?;
+        // where lanes take trial after trial, those of a smaller pod have waited for its last one
+        sampled.training_s += taken.training_s * if pod.count() < usual.min(TRIALS) { busy } else { 1.0 };
         sampled.polish_s += taken.polish_s;
         trials += count;
     }
@@ -38,10 +40,18 @@ pub fn sample(prepared: &Prepared, estimate: Estimate, budget_s: f64) -> Option<
 
 /// CPU-seconds of all trials of `pod`; `None` if one gives no outcome.
 pub fn seconds_of(prepared: &Prepared, pod: RestartRange) -> Option<Estimate> {
+    Some(tried(prepared, pod)?.0)
+}
+
+/// The same, and the share of the longest trial's updates that a trial makes on average.
+fn tried(prepared: &Prepared, pod: RestartRange) -> Option<(Estimate, f64)> {
     let running = AtomicBool::new(false);
     let from = cpu_seconds();
     let descended = prepared.descend_pod(pod, &running).ok()?;
     let trained = cpu_seconds();
-    prepared.finish_pod(descended, &running, &mut |_| ()).ok()?;
-    Some(Estimate { training_s: trained - from, polish_s: cpu_seconds() - trained })
+    let (mut all, mut most) = (0, 1);
+    let mut count = |steps: u64| (all, most) = (all + steps, most.max(steps));
+    prepared.finish_pod(descended, &running, &mut |outcome| count(outcome.steps)).ok()?;
+    let estimate = Estimate { training_s: trained - from, polish_s: cpu_seconds() - trained };
+    Some((estimate, all as f64 / most as f64 / f64::from(pod.count())))
 }

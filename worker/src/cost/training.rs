@@ -2,9 +2,7 @@
 
 use seedsweep_common::measure::Plan;
 use seedsweep_common::plan;
-use seedsweep_common::spec::{
-    Activation, Batch, DataSource, Experiment, Loss, Network, Optimizer,
-};
+use seedsweep_common::spec::{Activation, Batch, DataSource, Experiment, Loss, Network, Optimizer};
 
 use super::machine::Machine;
 use super::{Shape, has_rules, layers, parameters, updates_per_epoch};

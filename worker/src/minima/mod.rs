@@ -1,9 +1,10 @@
 //! From an end point to a minimum: polish, certificate, fingerprint (`docs/minima.md`).
 //!
-//! Everything is f64 and depends on one trial only; `canonical` alone looks at two networks. Nothing here may move
+//! Everything is f64 and depends on one trial only; `barrier` and `canonical` alone look at two networks. Nothing here may move
 //! bit-equal units apart: an all-equal start must stay on its symmetric saddle, so coordinates are only ever treated
 //! alike, except where the Hessian is solved with, which is skipped there.
 
+mod barrier;
 pub mod canonical;
 mod certificate;
 mod cholesky;
@@ -31,6 +32,7 @@ use seedsweep_common::spec::Loss;
 use crate::nn::data::Dataset;
 use crate::nn::network::Network;
 
+pub use barrier::{Between, between};
 pub use probes::Probes;
 use surface::{Cancelled, Surface};
 

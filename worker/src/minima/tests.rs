@@ -1,3 +1,4 @@
+mod barriers;
 pub(crate) mod canonical;
 mod cost;
 mod large;

@@ -1,25 +1,14 @@
 //! Our own exp, log, tanh, sigmoid, erf, acos and atan2: the same bits on every machine.
 //!
 //! They are built from IEEE additions, multiplications, fused multiply-adds, divisions, comparisons and
-//! operations on bits; no libm is asked, no table is read, and every choice is a select, so that vector lanes can
-//! evaluate the very same expression trees. Polynomials are minimax fits (Remez in 200-bit arithmetic). The
+//! operations on bits; no libm is asked, and every choice is a select or a place in a table of sixteen numbers, so that
+//! vector lanes can evaluate the very same expression trees. Polynomials are minimax fits (Remez in 200-bit arithmetic). The
 //! bounds in ulp stated at each function are measured by the tests and listed in `docs/engine.md`.
 
 use crate::nn::lane::Lane;
 
 mod inverse;
-
-/// An expression for each i below N, as an array. A loop: closures would not be inlined, and what is not inlined is not
-/// compiled for the lanes.
-macro_rules! each {
-    ($count:expr, $i:ident, $value:expr) => {{
-        let mut values = [V::ZERO; $count];
-        for ($i, place) in values.iter_mut().enumerate() {
-            *place = $value;
-        }
-        values
-    }};
-}
+mod tanh;
 
 /// The expression trees, written once for both precisions and for lanes of any width; the constants stand in the
 /// calling module.
@@ -64,52 +53,15 @@ macro_rules! elementary {
             V::select(V::splat($float::INFINITY).gt(x), y, x)
         }
 
-        /// Hyperbolic tangent; at most 2 ulp off, odd, never above 1 in size, and monotone in f32.
-        #[inline(always)]
-        pub fn tanh<V: Lane<Elem = $float, Word = $bits>>(x: V) -> V {
-            let [y] = tanh_each([x]);
-            y
-        }
-
-        /// tanh of each, step by step side by side: one alone waits for its own quotient.
-        ///
-        /// With |x| = n·ln 2/2 + r, t = tanh r, s = 2ⁿ/2, w = 2⁻ⁿ/2, v = 1 − w and u = 1 − 2·w it is
-        /// u² + (t + u·(v·t + w)) / ((s − ½)·t + s + ½). u² is close to the result, 0 for n = 0 and 1 for large n, so that
-        /// the quotient's roundings hardly matter and there is no seam between two expressions.
-        #[inline(always)]
-        pub fn tanh_each<V: Lane<Elem = $float, Word = $bits>, const N: usize>(x: [V; N]) -> [V; N] {
-            // as in exp; what is added to the rounder turns the last bits of the sum into the exponent of s
-            let rounder = V::splat(ROUNDER + (EXPONENT_BIAS - 1) as $float);
-            let halves = V::splat(2.0 * std::$float::consts::LOG2_E);
-            let size = each!(N, i, size(x[i]).at_most(V::splat(TANH_ONE)));
-            let shifted = each!(N, i, size[i].fma(halves, V::splat(TANH_LATER)).add(rounder));
-            let n = each!(N, i, shifted[i].sub(rounder));
-            let r = each!(N, i, n[i].fma(V::splat(-0.5 * std::$float::consts::LN_2), size[i]));
-            let z = each!(N, i, r[i].mul(r[i]));
-            let p = each!(N, i, horner(z[i], &TANH));
-            let t = each!(N, i, r[i].mul(z[i]).fma(p[i], r[i]));
-            let s = each!(N, i, V::from_bits(V::bits_shift_left(shifted[i].to_bits(), MANTISSA_BITS)));
-            let inverse = V::splat_bits(HALVES_INVERSE);
-            let w = each!(N, i, V::from_bits(V::bits_sub(inverse, s[i].to_bits())));
-            let twice = V::splat_bits(HALVES_INVERSE + (1 << MANTISSA_BITS));
-            let u = each!(N, i, V::ONE.sub(V::from_bits(V::bits_sub(twice, s[i].to_bits()))));
-            let v = each!(N, i, V::ONE.sub(w[i]));
-            let half = V::splat(0.5);
-            let denominator = each!(N, i, s[i].sub(half).fma(t[i], s[i].add(half)));
-            let numerator = each!(N, i, u[i].fma(v[i].fma(t[i], w[i]), t[i]));
-            let quotient = each!(N, i, numerator[i].div(denominator[i]));
-            each!(N, i, with_sign_of(u[i].fma(u[i], quotient[i]), x[i]))
-        }
-
         /// Without its sign.
         #[inline(always)]
-        fn size<V: Lane<Elem = $float, Word = $bits>>(x: V) -> V {
+        pub(super) fn size<V: Lane<Elem = $float, Word = $bits>>(x: V) -> V {
             V::from_bits(V::bits_and(x.to_bits(), V::splat_bits(!SIGN)))
         }
 
         /// `size`, which has no sign, with that of `x`.
         #[inline(always)]
-        fn with_sign_of<V: Lane<Elem = $float, Word = $bits>>(size: V, x: V) -> V {
+        pub(super) fn with_sign_of<V: Lane<Elem = $float, Word = $bits>>(size: V, x: V) -> V {
             V::from_bits(V::bits_xor(size.to_bits(), V::bits_and(x.to_bits(), V::splat_bits(SIGN))))
         }
 
@@ -170,8 +122,6 @@ macro_rules! elementary {
             V::from_bits(V::bits_shift_left(biased, MANTISSA_BITS))
         }
 
-        /// Less the bits of 2ⁿ/2 those of 2⁻ⁿ/2.
-        const HALVES_INVERSE: $bits = (2 * EXPONENT_BIAS - 2) << MANTISSA_BITS;
         const SIGN: $bits = 1 << ($bits::BITS - 1);
         /// Half of what an integer can hold.
         const LIFT: $bits = 1 << ($bits::BITS - 1);
@@ -186,6 +136,7 @@ pub mod single {
 
     use super::Lane;
     pub use super::inverse::single::{acos, atan2};
+    pub use super::tanh::single::{tanh, tanh_each};
 
     const MANTISSA_BITS: u32 = 23;
     const MANTISSA_MASK: u32 = (1 << MANTISSA_BITS) - 1;
@@ -211,13 +162,6 @@ pub mod single {
     /// (2·atanh(s)/s − 2) / s² in s², s up to (√2 − 1)/(√2 + 1); relative error of the whole 4.9e-12.
     const LOG: [f32; 4] =
         [0.666_666_656_418_098_6, 0.400_003_361_421_021_5, 0.285_372_411_767_343_5, 0.235_835_418_799_751_73];
-    /// Beyond it tanh rounds to 1.
-    const TANH_ONE: f32 = 9.02;
-    /// Added to 2·x / ln 2 before it is rounded: without it a few neighbours between 0.472 and 0.52 fall by a rounding,
-    /// because n is 1 there and the quotient large.
-    const TANH_LATER: f32 = 0.137_4;
-    /// (tanh(r)/r − 1) / r² in r², r up to 0.64·ln 2/2; relative error of the whole 1.1e-9.
-    const TANH: [f32; 3] = [-0.333_332_896_232_605, 0.133_277_922_868_728_64, -0.051_978_759_467_601_776];
 
     const ERF_SEAM: f32 = 0.875;
     /// Beyond it erf rounds to 1.
@@ -253,11 +197,12 @@ pub mod single {
 pub mod double {
     use super::Lane;
     pub use super::inverse::double::{acos, atan2};
+    pub use super::tanh::double::{tanh, tanh_each};
 
-    const MANTISSA_BITS: u32 = 52;
+    pub(super) const MANTISSA_BITS: u32 = 52;
     const MANTISSA_MASK: u64 = (1 << MANTISSA_BITS) - 1;
-    const EXPONENT_BIAS: u64 = 1023;
-    const ROUNDER: f64 = 6_755_399_441_055_744.0;
+    pub(super) const EXPONENT_BIAS: u64 = 1023;
+    pub(super) const ROUNDER: f64 = 6_755_399_441_055_744.0;
     const SQRT_HALF_BITS: u64 = 0x3fe6_a09e_667f_3bcd;
     const SUBNORMAL_SHIFT: f64 = 54.0;
     const SUBNORMAL_SCALE: f64 = 18_014_398_509_481_984.0;
@@ -289,20 +234,6 @@ pub mod double {
         0.181_835_685_944_475_1,
         0.153_139_282_660_389_79,
         0.147_972_966_842_372_13,
-    ];
-    /// Beyond it tanh rounds to 1.
-    const TANH_ONE: f64 = 19.1;
-    /// Not here: nobody meets neighbours, and the smaller n is, the smaller is what its multiple of ln 2/2 lacks.
-    const TANH_LATER: f64 = 0.0;
-    /// (tanh(r)/r − 1) / r² in r², r up to 0.64·ln 2/2; relative error of the whole 1.2e-18.
-    const TANH: [f64; 7] = [
-        -0.333_333_333_333_332_37,
-        0.133_333_333_332_824,
-        -0.053_968_253_878_164_105,
-        0.021_869_480_974_482_044,
-        -0.008_862_895_545_588_58,
-        0.003_583_700_748_083_979_3,
-        -0.001_346_724_413_478_937_2,
     ];
 
     const ERF_SEAM: f64 = 0.875;

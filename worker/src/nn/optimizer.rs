@@ -208,6 +208,15 @@ impl<V: Lane> Step<'_, V> {
 }
 
 impl<S: Number> Step<'_, S> {
+    /// −lr, where θ = fma(−lr, g, θ) is all there is to the update.
+    #[inline(always)]
+    pub(crate) fn plain(&self) -> Option<S> {
+        match self.update {
+            Update::Descent { minus_lr } if self.decay == WeightDecay::None => Some(minus_lr),
+            _ => None,
+        }
+    }
+
     /// Updates the parameters `range`, which are `theta`, by their `gradient`, which weight decay may change.
     #[inline(always)]
     pub(crate) fn apply(&mut self, theta: &mut [S], gradient: &mut [S], range: Range<usize>) {

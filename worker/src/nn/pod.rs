@@ -19,7 +19,7 @@ use gather::Gather;
 use piece::{Piece, State, Values, of, of_lanes};
 use strip::{Strip, padded, places};
 use sums::{Finite, Mean, SquaredNorm};
-pub(crate) use tiny::{Rule, is_tiny};
+pub(crate) use tiny::{MOST_UPDATES, Rule, is_tiny};
 
 /// Most rows worked off at once: long enough for the sums over rows, short enough for the cache.
 const PIECE_ROWS: usize = 64;

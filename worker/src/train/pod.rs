@@ -19,7 +19,7 @@ use crate::nn::lane::{Lane, Lanes, elements};
 use crate::nn::network::{self, Network};
 use crate::nn::optimizer::{Optimizer, WeightDecay};
 use crate::nn::order::Order;
-use crate::nn::pod::{Pick, Rule, Wanted};
+use crate::nn::pod::{MOST_UPDATES, Pick, Rule, Wanted};
 use crate::nn::scalar::{Number, Scalar};
 use crate::nn::schedule::Rates;
 use crate::nn::stream::{LaneRows, Stream};
@@ -27,9 +27,6 @@ use crate::nn::stream::{LaneRows, Stream};
 pub(super) const GRADIENT: Wanted = Wanted { loss: false, gradient: true };
 const LOSS: Wanted = Wanted { loss: true, gradient: false };
 pub(super) const OUTPUTS: Wanted = Wanted { loss: false, gradient: false };
-
-/// Updates made at once: enough to make the looks between them cheap, few enough to repeat.
-const BLOCK: u64 = 64;
 
 /// What the trials of a pod have in common.
 pub(super) struct Common<'a, S> {
@@ -217,7 +214,7 @@ impl<'a, V: Lane> Descents<'a, V> {
         while self.is_running() && self.steps < self.limit {
             look(self.common.cancelled)?;
             let to_next_measure = self.meter.next_due().map_or(u64::MAX, |due| due - self.steps);
-            let count = BLOCK.min(self.limit - self.steps).min(to_next_measure);
+            let count = (MOST_UPDATES as u64).min(self.limit - self.steps).min(to_next_measure);
             let before = (self.pod.update_parts().0.to_vec(), self.optimizer.clone(), self.rates.clone());
             if !self.update_at_once(Pick::All, count) {
                 break;

@@ -58,6 +58,7 @@ pub(super) fn demo() -> Experiment {
             level: Level::Function,
             same_at: 0.8,
             spread_at: 0.5,
+            barriers: 0,
         },
         measure: Measure::default(),
         init: Init { scheme: Scheme::XavierUniform { gain: 1.0 }, bias: Bias::Zeros, perturb: 0.0 },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use seedsweep_common::id::Token;
 use seedsweep_common::outcome::Outcome;
 use seedsweep_common::range::RestartRange;
-use seedsweep_worker::executor::{Executor, Job, JobFlags};
+use seedsweep_worker::executor::{Executor, Job, JobFlags, Work};
 use seedsweep_worker::train::Prepared;
 
 /// Outcomes of restarts 0..`count`, in order of restart, in tasks of `task` that `slots` threads take as they come.
@@ -20,7 +20,8 @@ pub(crate) fn outcomes(prepared: &Arc<Prepared>, count: u32, task: u32, slots: u
         for restarts in tasks.by_ref().take((2 * slots - held) as usize) {
             let flags = Arc::new(JobFlags::default());
             let token = Token(u64::from(restarts.start()));
-            assert!(executor.submit(Job { token, prepared: Arc::clone(prepared), restarts, flags }));
+            let work = Work::Trials { prepared: Arc::clone(prepared), restarts };
+            assert!(executor.submit(Job { token, work, flags }));
             held += 1;
         }
         if held == 0 {

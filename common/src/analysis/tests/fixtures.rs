@@ -40,6 +40,7 @@ pub(crate) fn experiment(name: &str, vary: VarySet, starts: Option<u32>, restart
             level: Level::Function,
             same_at: 0.8,
             spread_at: 0.5,
+            barriers: 0,
         },
         measure: Measure::default(),
         init: Init { scheme: Scheme::XavierUniform { gain: 1.0 }, bias: Bias::Zeros, perturb: 0.0 },

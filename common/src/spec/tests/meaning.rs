@@ -246,6 +246,22 @@ fn a_set_wins_over_the_file_and_the_last_set_over_the_others() {
 }
 
 #[test]
+fn a_grid_over_the_fork_may_begin_at_none() {
+    let text = format!("{TABLES}{EXPERIMENT}[grid]\nfork = [0, 5, 10]");
+    let text = text.replace("vary = [\"init\"]", "vary = [\"order\"]");
+    let spec = spec_of(&text);
+    let forks: Vec<Option<u64>> = spec.experiments.iter().map(|experiment| experiment.fork).collect();
+    assert_eq!(forks, [None, Some(5), Some(10)]);
+    let at: Vec<&Value> = spec.experiments.iter().map(|experiment| &experiment.parameters[0].value).collect();
+    assert_eq!(at, [0, 5, 10].map(Value::Integer).each_ref());
+    assert_eq!(parse_canonical(&spec.canonical()).unwrap(), spec);
+    // a fork at 0 is none
+    let alone = text.replace("[grid]\nfork = [0, 5, 10]", "");
+    let forked = alone.replace("restarts = 40", "restarts = 40\nfork = 0");
+    assert_eq!(spec_of(&forked).id(), spec_of(&alone).id());
+}
+
+#[test]
 fn a_set_reaches_the_grid_in_either_spelling() {
     for grid in ["[grid]\n\"train.lr\" = [0.1]\n", "[grid]\ntrain.lr = [0.1]\n", ""] {
         let text = format!("{TABLES}{EXPERIMENT}{grid}");

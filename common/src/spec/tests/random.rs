@@ -199,6 +199,7 @@ fn minima(rng: &mut ChaCha8Rng, network: &Network, vary: VarySet) -> Minima {
         level: if vary.data { Level::Function } else { pick(rng, &Level::ALL) },
         same_at: rng.random_range(0.61..1.0),
         spread_at,
+        barriers: if vary.data { 0 } else { pick(rng, &[0, 0, 2, 20]) },
     }
 }
 
@@ -291,7 +292,7 @@ fn experiment(rng: &mut ChaCha8Rng, index: usize, base: Option<&Experiment>) -> 
     let minima = minima(rng, &network, vary);
     let minima = same
         .map(|base| base.minima.clone())
-        .filter(|m| !vary.data || m.level == Level::Function)
+        .filter(|m| !vary.data || (m.level == Level::Function && m.barriers == 0))
         .unwrap_or(minima);
     let has_level = minima.level != Level::Canonical || network.has_canonical_form();
     let minima = if has_level { minima } else { Minima { level: Level::Raw, ..minima } };
@@ -370,6 +371,7 @@ fn spec(rng: &mut ChaCha8Rng) -> SweepSpec {
             raw: positive(rng),
             canonical: if rng.random() { positive(rng) } else { Tolerances::default().canonical },
             function: positive(rng),
+            barrier: pick(rng, &[0.01, 0.2]),
         },
         experiments,
     }

@@ -28,7 +28,8 @@ pub(super) fn read(cell: &Cell, out: &mut Diagnostics<'_>) -> Option<Experiment>
     let starts = optional_count(&mut reader, "starts", most);
     let orders = optional_count(&mut reader, "orders", most);
     let fork = match reader.entry("fork") {
-        Some(_) => reader.integer("fork", 1, limits::STEPS_PER_TRIAL, None).map(Some),
+        // a fork at 0 is none: the first cell of a grid over it
+        Some(_) => reader.integer("fork", 0, limits::STEPS_PER_TRIAL, None).map(|at| (at > 0).then_some(at)),
         None => Some(None),
     };
     let vary = vary(&mut reader);

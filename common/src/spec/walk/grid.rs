@@ -117,7 +117,7 @@ fn flatten(table: &Table, prefix: &str, axes: &mut Vec<Axis>, out: &mut Diagnost
 }
 
 fn path_is_legal(axis: &Axis, out: &mut Diagnostics<'_>) -> bool {
-    const OWN: [&str; 5] = ["init", "restarts", "starts", "orders", "vary"];
+    const OWN: [&str; 6] = ["init", "restarts", "starts", "orders", "fork", "vary"];
     let steps = axis.steps();
     let legal = match steps.as_slice() {
         ["minima", key] if key.starts_with("tolerance_") => {

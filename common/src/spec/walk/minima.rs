@@ -23,12 +23,14 @@ pub(super) fn read(table: &Table, at: Span, mode: Mode, out: &mut Diagnostics<'_
     let level = reader.choice("level", &LEVELS, &["connected"], Some(Level::Function));
     let same_at = reader.number("same_at", Within::Unit, Some(0.8));
     let spread_at = reader.number("spread_at", Within::Unit, Some(0.5));
+    let barriers = reader.count("barriers", 0, limits::BARRIER_BASINS, Some(0));
     Some(Minima {
         polish: polish?,
         polish_max_steps: polish_max_steps?,
         level: level?,
         same_at: same_at?,
         spread_at: spread_at?,
+        barriers: barriers?,
     })
 }
 
@@ -42,13 +44,14 @@ pub(super) fn tolerances(document: &Table, out: &mut Diagnostics<'_>) -> Option<
     let raw = reader.number("tolerance_raw", Within::Positive, Some(default.raw));
     let canonical = reader.number("tolerance_canonical", Within::Positive, Some(default.canonical));
     let function = reader.number("tolerance_function", Within::Positive, Some(default.function));
-    Some(Tolerances { raw: raw?, canonical: canonical?, function: function? })
+    let barrier = reader.number("tolerance_barrier", Within::Positive, Some(default.barrier));
+    Some(Tolerances { raw: raw?, canonical: canonical?, function: function?, barrier: barrier? })
 }
 
 /// Looks at the keys of an experiment's `minima`.
 pub(super) fn overrides(table: &Table, at: Span, out: &mut Diagnostics<'_>) {
     let mut own = table.clone();
-    for tolerance in ["tolerance_raw", "tolerance_canonical", "tolerance_function"] {
+    for tolerance in ["tolerance_raw", "tolerance_canonical", "tolerance_function", "tolerance_barrier"] {
         if let Some(entry) = own.get(tolerance) {
             let label = "it belongs in `[minima]`: the minima of all experiments are told apart together";
             out.error(entry.key_at, format!("`{tolerance}` is the same for all experiments"), label);

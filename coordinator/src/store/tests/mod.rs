@@ -1,10 +1,12 @@
 //! What the store promises, tried on stores that are killed, damaged, filled and fought over.
 
+mod barriers;
 mod blocks;
 mod damage;
 mod full;
 mod kill;
 mod owner;
+mod plan;
 mod speed;
 mod verify;
 mod whole;

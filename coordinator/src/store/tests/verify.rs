@@ -1,5 +1,8 @@
 //! `verify` finds nothing in a good store and each planted fault in a bad one.
 
+use seedsweep_common::barrier::{Barrier, Pair};
+use seedsweep_common::id::TrialId;
+
 use super::super::{Checked, StoreError, StoredReport, disk, outcomes_digest, verify};
 use super::*;
 
@@ -77,7 +80,17 @@ fn good_store_has_no_findings_and_stays_as_it_is() {
 fn each_fault_is_found() {
     type Fault = fn(&Store);
     type Damage = fn(&Path);
-    let faults: [(&str, Fault); 8] = [
+    let faults: [(&str, Fault); 9] = [
+        ("which ended elsewhere", |store| {
+            let trial = |restart| TrialId { experiment: ExperimentIndex(0), restart };
+            let ends = (sound(0, 1).digest, [255; 16]);
+            let barrier =
+                Barrier { loss_a: 0.0, loss_b: 0.0, height: 0.0, digest_a: ends.0, digest_b: ends.1 };
+            let barriers = vec![(Pair { a: trial(1), b: trial(2) }, barrier)];
+            store
+                .commit(&[Record::Barriers { sweep: sweep_id(), provenance: provenance(), barriers }])
+                .unwrap();
+        }),
         ("more than one outcome", |store| store.commit(&[record(0, vec![sound(0, 7)])]).unwrap()),
         ("its experiment has 60 restarts", |store| store.commit(&[record(0, vec![sound(0, 60)])]).unwrap()),
         ("not flagged as diverged", |store| {

@@ -15,13 +15,19 @@ const ROUNDS: usize = 50;
 const MATCHING_STREAM: u64 = 5;
 
 /// For each unit of a layer its partner in the other network, and with which sign.
-type Partners = Vec<(usize, f64)>;
+pub(super) type Partners = Vec<(usize, f64)>;
 
 impl Canonical {
     /// The least Euclidean distance of the parameters over all permutations of units (and signs, where a unit's is free);
     /// infinite where the widths differ. Exact with one hidden layer, where it is an assignment (Jonker & Volgenant 1987).
     /// With more it is the best of five matchings (weight matching, Ainsworth et al. 2023): at most this far apart.
     pub fn distance(&self, other: &Self) -> f64 {
+        self.matched(other).map_or(f64::INFINITY, |(distance, _)| distance)
+    }
+
+    /// That distance, and for each layer, inputs and outputs included, where the units of `other` find their partners;
+    /// `None` where the widths differ.
+    pub(super) fn matched(&self, other: &Self) -> Option<(f64, Vec<Partners>)> {
         let shape = |canonical: &Self| -> Vec<(usize, usize)> {
             let width = |row: &Vec<f64>| row.len();
             canonical
@@ -31,19 +37,20 @@ impl Canonical {
                 .collect()
         };
         if shape(self) != shape(other) {
-            return f64::INFINITY;
+            return None;
         }
         let hidden = self.maps.len() - 1;
         let starts = if hidden > 1 { STARTS } else { 1 };
         let mut rng = seed::probe_generator(MATCHING_STREAM);
-        let mut least = f64::INFINITY;
+        let mut least: Option<(f64, Vec<Partners>)> = None;
         for start in 0..starts {
-            // the first start matches layer by layer by what comes in alone
+            // the first start matches layer by layer by what comes in alone, the second begins with the units as they are
             let mut partners: Vec<Option<Partners>> = (0..=hidden + 1)
                 .map(|layer| match layer {
                     0 => Some(self.maps[0].weights.first().map_or(Vec::new(), |row| unmoved(row.len()))),
                     layer if layer == hidden + 1 => Some(unmoved(self.maps[hidden].biases.len())),
                     _ if start == 0 => None,
+                    layer if start == 1 => Some(unmoved(self.maps[layer - 1].biases.len())),
                     layer => Some(shuffled(self.maps[layer - 1].biases.len(), &mut rng)),
                 })
                 .collect();
@@ -56,14 +63,17 @@ impl Canonical {
                     break;
                 }
             }
-            least = least.min(self.squares(other, &partners));
+            let squares = self.squares(other, &partners);
+            if least.as_ref().is_none_or(|(least, _)| squares < *least) {
+                least = Some((squares, partners.into_iter().flatten().collect()));
+            }
         }
-        least.sqrt()
+        least.map(|(squares, partners)| (squares.sqrt(), partners))
     }
 
     /// The best partners of the units of hidden layer `layer` (from 1), given those of its neighbours.
     fn partners(&self, other: &Self, layer: usize, known: &[Option<Partners>]) -> Partners {
-        let signs: &[f64] = if self.is_odd() { &[1.0, -1.0] } else { &[1.0] };
+        let signs: &[f64] = if self.is_odd { &[1.0, -1.0] } else { &[1.0] };
         let (l, count) = (layer - 1, self.maps[layer - 1].biases.len());
         let cost = |unit: usize, partner: usize, sign: f64| {
             let (mine, theirs) = (&self.maps[l], &other.maps[l]);
@@ -105,7 +115,7 @@ impl Canonical {
     }
 }
 
-fn square(x: f64) -> f64 {
+pub(super) fn square(x: f64) -> f64 {
     x * x
 }
 

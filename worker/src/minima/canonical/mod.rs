@@ -6,13 +6,16 @@
 //! group, or, where there are too many pairs, by a sketch that is the same for all images. Nothing is sorted or hashed, so
 //! near networks stay near.
 
+mod alignment;
 mod assignment;
 mod distance;
 mod sketch;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use seedsweep_common::spec::{Activation, Loss};
+
+pub(super) use alignment::align;
 
 use super::surface::dot;
 use crate::nn::layer::{self, Layer};
@@ -29,6 +32,8 @@ const NEGLIGIBLE: f64 = 1e-6;
 #[derive(Debug, Clone)]
 pub struct Canonical {
     activation: Activation,
+    /// Whether a unit's sign can be changed.
+    is_odd: bool,
     maps: Vec<Map>,
 }
 
@@ -52,9 +57,11 @@ impl Canonical {
         }
         let maps = match network.sum() {
             Some(sum) => maps_of_sum(sum, theta),
-            None => network.layers().iter().map(|layer| map(layer, theta)).collect(),
+            None => maps(network, theta),
         };
-        let mut canonical = Self { activation: network.activation(), maps };
+        let activation = network.activation();
+        let is_odd = matches!(activation, Activation::Tanh | Activation::Sigmoid);
+        let mut canonical = Self { activation, is_odd, maps };
         for l in 0..canonical.maps.len() - 1 {
             canonical.normalise(l);
             canonical.reduce(l);
@@ -68,11 +75,6 @@ impl Canonical {
     /// Units left in each hidden layer: unequal widths are unequal networks.
     pub fn widths(&self) -> Vec<usize> {
         self.maps[..self.maps.len() - 1].iter().map(|map| map.biases.len()).collect()
-    }
-
-    /// Whether a unit's sign can be changed.
-    fn is_odd(&self) -> bool {
-        matches!(self.activation, Activation::Tanh | Activation::Sigmoid)
     }
 
     /// The unit's value: the activation, less ½ for sigmoid, which makes it odd.
@@ -134,7 +136,7 @@ impl Canonical {
     /// An earlier unit with the same weights and bias, and the sign that makes them so.
     fn copy_of(&self, l: usize, unit: usize) -> Option<(usize, f64)> {
         let Map { weights, biases } = &self.maps[l];
-        let signs: &[f64] = if self.is_odd() { &[1.0, -1.0] } else { &[1.0] };
+        let signs: &[f64] = if self.is_odd { &[1.0, -1.0] } else { &[1.0] };
         let is_near = |earlier: usize, sign: f64| {
             let mine = biases[unit..=unit].iter().chain(&weights[unit]);
             let other = biases[earlier..=earlier].iter().chain(&weights[earlier]);
@@ -172,6 +174,11 @@ impl Canonical {
         let mean = biases.iter().sum::<f64>() / count;
         biases.iter_mut().for_each(|bias| *bias -= mean);
     }
+}
+
+/// The layers of `network` at `theta`.
+fn maps(network: &Network, theta: &[f64]) -> Vec<Map> {
+    network.layers().iter().map(|layer| map(layer, theta)).collect()
 }
 
 fn map(layer: &Layer, theta: &[f64]) -> Map {

@@ -26,7 +26,7 @@ fn places(network: &Network, l: usize, unit: usize) -> (Vec<usize>, Vec<usize>) 
 }
 
 /// A random image of `theta` under everything that `activation` allows.
-fn image(network: &Network, theta: &[f64], rng: &mut ChaCha8Rng) -> Vec<f64> {
+pub(in crate::minima) fn image(network: &Network, theta: &[f64], rng: &mut ChaCha8Rng) -> Vec<f64> {
     let mut image = theta.to_vec();
     for l in 0..network.layers().len() - 1 {
         let (width, next) = (network.layers()[l].outputs, network.layers()[l + 1]);

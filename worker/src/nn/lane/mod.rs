@@ -76,6 +76,17 @@ pub trait Lane: Number {
     fn bits_shift_right(bits: Self::Bits, count: u32) -> Self::Bits;
 }
 
+/// Sixteen numbers to pick from, in one line of the cache.
+#[derive(Debug)]
+#[repr(align(64))]
+pub struct Table(pub [f32; 16]);
+
+/// Lanes of f32, each of which can pick from a table.
+pub trait Picks: Lane<Elem = f32, Word = u32> {
+    /// The number of `table` at the place that the lowest four bits of each index say.
+    fn pick(table: &Table, index: Self::Bits) -> Self;
+}
+
 /// A precision to train in, with its lanes at each level.
 pub(crate) trait Precise: Lane<Elem = Self> + Scalar {
     /// At [`Level::Avx512`].

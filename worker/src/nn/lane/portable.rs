@@ -1,6 +1,6 @@
 //! Lanes without vector instructions: one number, and in tests arrays, which are the reference for the others.
 
-use crate::nn::lane::{Job, Lane, one_by_one};
+use crate::nn::lane::{Job, Lane, Picks, Table, one_by_one};
 
 /// One number is one lane.
 macro_rules! one_lane {
@@ -62,6 +62,13 @@ macro_rules! one_lane {
 
 one_lane!(f32, u32);
 one_lane!(f64, u64);
+
+impl Picks for f32 {
+    #[inline(always)]
+    fn pick(table: &Table, index: u32) -> Self {
+        table.0[index as usize % 16]
+    }
+}
 
 #[cfg(test)]
 pub(crate) use array::Array;

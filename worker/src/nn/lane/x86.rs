@@ -8,7 +8,7 @@ mod transpose;
 use std::arch::x86_64::*;
 
 use crate::nn::functions::{double, single};
-use crate::nn::lane::{Job, Lane, avx2, avx512, elements_mut};
+use crate::nn::lane::{Job, Lane, Picks, Table, avx2, avx512, elements_mut};
 use crate::nn::scalar::Number;
 
 /// One lane type: its register, its numbers and the instruction for each operation.
@@ -255,4 +255,25 @@ lanes! {
     to_bits _mm256_castpd_si256, from_bits _mm256_castsi256_pd, splat_bits _mm256_set1_epi64x,
     bits_add _mm256_add_epi64, bits_sub _mm256_sub_epi64, bits_and _mm256_and_si256, bits_xor _mm256_xor_si256,
     shift_left _mm256_sll_epi64, shift_right _mm256_srl_epi64
+}
+
+impl Picks for Single16 {
+    #[inline(always)]
+    fn pick(table: &Table, index: __m512i) -> Self {
+        // SAFETY: the level has these instructions; a table is the sixteen numbers of a register, aligned like it
+        Self(unsafe { _mm512_permutexvar_ps(index, _mm512_load_ps(table.0.as_ptr())) })
+    }
+}
+
+impl Picks for Single8 {
+    #[inline(always)]
+    fn pick(table: &Table, index: __m256i) -> Self {
+        // SAFETY: the level has these instructions; a table is the numbers of two registers, aligned like them
+        unsafe {
+            let low = _mm256_permutevar8x32_ps(_mm256_load_ps(table.0.as_ptr()), index);
+            let high = _mm256_permutevar8x32_ps(_mm256_load_ps(table.0.as_ptr().add(8)), index);
+            // a blend looks at the sign, which the fourth bit becomes
+            Self(_mm256_blendv_ps(low, high, _mm256_castsi256_ps(_mm256_slli_epi32::<28>(index))))
+        }
+    }
 }

@@ -1,20 +1,24 @@
 //! Updates of tiny networks: one hidden layer, its size known to the compiler, row by row.
 //!
-//! The gradient's sums stay in registers, and rows follow each other without a call, so that one row's activations
-//! run beside another's. Every chain is that of the general path (`nn/pod.rs`), and so is every bit.
+//! Some rows go forward and backward, which needs no sums in registers but the tables of tanh; then all their parts are
+//! added to the gradient's sums, which need nothing else. Rows follow each other without a call, so that one row's
+//! activations run beside another's. Every chain is that of the general path (`nn/pod.rs`), and so is every bit.
 
 use std::hint::black_box;
 
 use seedsweep_common::spec::{Activation, Loss};
 
 use super::{PIECE_ROWS, Pick, Pod};
-use crate::nn::lane::{Job, Lane, Lanes, elements_mut};
+use crate::nn::lane::{Job, Lane, elements_mut};
 use crate::nn::layer;
 use crate::nn::loss;
 use crate::nn::network::{Decay, Network};
 use crate::nn::optimizer::{Optimizer, WeightDecay};
 use crate::nn::scalar::Number;
 use crate::nn::schedule::Rates;
+
+/// Updates made at once: enough to make what is done between them cheap, few enough to repeat.
+pub(crate) const MOST_UPDATES: usize = 64;
 
 /// What makes an update of a gradient.
 #[derive(Debug)]
@@ -23,6 +27,9 @@ pub(crate) struct Rule<'a, V> {
     pub(crate) decay: WeightDecay,
     pub(crate) rates: &'a mut Rates,
 }
+
+/// Rows that go forward and backward before their parts are added: what is kept of them is small beside the cache.
+const ROWS: usize = 8;
 
 /// Inputs, hidden units and outputs.
 pub(super) type Widths = [usize; 3];
@@ -58,7 +65,7 @@ pub(crate) fn is_tiny(network: &Network) -> bool {
 }
 
 impl<V: Lane> Pod<'_, V> {
-    /// Makes `count` updates on the picked rows, each as [`Pod::pass`] for the gradient and then the rule would.
+    /// Makes `count` updates, at most [`MOST_UPDATES`], on the picked rows, each as [`Pod::pass`] for the gradient and then the rule would.
     /// Says no and does nothing where there is no kernel for the network, or where the rows are more than a piece.
     pub(crate) fn update(&mut self, pick: Pick<'_>, count: u64, rule: Rule<'_, V>) -> bool {
         let rows = match pick {
@@ -77,6 +84,10 @@ impl<V: Lane> Pod<'_, V> {
         for (lanes, &value) in self.own.iter_mut().zip(shared) {
             elements_mut(std::slice::from_mut(lanes)).fill(value);
         }
+        let Rule { optimizer, decay, rates } = rule;
+        let mut lrs = [0.0; MOST_UPDATES];
+        let lrs = &mut lrs[..count as usize];
+        lrs.fill_with(|| rates.next_rate());
         run(
             widths,
             Updates {
@@ -88,9 +99,9 @@ impl<V: Lane> Pod<'_, V> {
                 targets: &self.targets[..rows * widths[2]],
                 theta: &mut self.theta,
                 gradient: &mut self.gradient,
-                rule,
-                count,
-                lanes: self.lanes,
+                optimizer,
+                decay,
+                lrs,
             },
         );
         true
@@ -110,9 +121,10 @@ struct Updates<'a, V: Lane> {
     targets: &'a [V],
     theta: &'a mut [V],
     gradient: &'a mut [V],
-    rule: Rule<'a, V>,
-    count: u64,
-    lanes: Lanes,
+    optimizer: &'a mut Optimizer<V>,
+    decay: WeightDecay,
+    /// The learning rate of each update.
+    lrs: &'a [f64],
 }
 
 /// The parameters of a network, or what is laid out like them.
@@ -150,6 +162,25 @@ impl<V: Number, const I: usize, const H: usize, const O: usize> Weights<V, I, H,
         weights
     }
 
+    /// θ = fma(−lr, g, θ) of each parameter, these sums being the gradient.
+    #[inline(always)]
+    fn descend(&self, minus_lr: V, theta: &mut [V]) {
+        let mut weights = Self::read(theta);
+        for h in 0..H {
+            for k in 0..I {
+                weights.hidden[h][k] = minus_lr.fma(self.hidden[h][k], weights.hidden[h][k]);
+            }
+            weights.hidden_bias[h] = minus_lr.fma(self.hidden_bias[h], weights.hidden_bias[h]);
+        }
+        for u in 0..O {
+            for h in 0..H {
+                weights.output[u][h] = minus_lr.fma(self.output[u][h], weights.output[u][h]);
+            }
+            weights.output_bias[u] = minus_lr.fma(self.output_bias[u], weights.output_bias[u]);
+        }
+        weights.write(theta);
+    }
+
     #[inline(always)]
     fn write(&self, vector: &mut [V]) {
         let (hidden, rest) = vector.split_at_mut(H * I);
@@ -169,37 +200,51 @@ impl<V: Lane, const I: usize, const H: usize, const O: usize> Job for Kernel<'_,
 
     #[inline(always)]
     fn run(self) {
-        // a body for each, so that nothing is chosen between two rows
-        match self.0.activation {
-            Activation::Relu => self.updates(Activation::Relu),
-            Activation::LeakyRelu => self.updates(Activation::LeakyRelu),
-            Activation::Tanh => self.updates(Activation::Tanh),
-            Activation::Sigmoid => self.updates(Activation::Sigmoid),
-            Activation::Identity => self.updates(Activation::Identity),
-            Activation::Gelu => unreachable!("gelu has no kernel"),
+        // a body for each, so that nothing is chosen between two rows; mse is what tiny networks are mostly trained on
+        let Kernel(Updates { activation, loss, .. }) = self;
+        match (activation, loss) {
+            (Activation::Tanh, Loss::Mse) => self.updates(Activation::Tanh, Loss::Mse),
+            (Activation::Sigmoid, Loss::Mse) => self.updates(Activation::Sigmoid, Loss::Mse),
+            (Activation::Relu, loss) => self.updates(Activation::Relu, loss),
+            (Activation::LeakyRelu, loss) => self.updates(Activation::LeakyRelu, loss),
+            (Activation::Tanh, loss) => self.updates(Activation::Tanh, loss),
+            (Activation::Sigmoid, loss) => self.updates(Activation::Sigmoid, loss),
+            (Activation::Identity, loss) => self.updates(Activation::Identity, loss),
+            (Activation::Gelu, _) => unreachable!("gelu has no kernel"),
         }
     }
 }
 
 impl<V: Lane, const I: usize, const H: usize, const O: usize> Kernel<'_, V, I, H, O> {
     #[inline(always)]
-    fn updates(self, activation: Activation) {
-        let Updates { loss, l2, inputs, targets, theta, gradient, rule, count, lanes, .. } = self.0;
+    fn updates(self, activation: Activation, loss: Loss) {
+        let Updates { l2, inputs, targets, theta, gradient, optimizer, decay, lrs, .. } = self.0;
         let share = V::splat(self.0.share);
-        for _ in 0..count {
-            let lr = rule.rates.next_rate();
+        let mut parts = [Part { values: [V::ZERO; H], deltas: [V::ZERO; O], below: [V::ZERO; H] }; ROWS];
+        for &lr in lrs {
             let mut sums = Weights::<V, I, H, O>::ZERO;
-            for (inputs, targets) in inputs.chunks_exact(I).zip(targets.chunks_exact(O)) {
-                // read anew for each row, as operands in memory: kept over the rows they would be copied to the stack
-                let weights = Weights::read(black_box(&*theta));
-                sums.add_row(&weights, Row { inputs, targets, share }, activation, loss);
+            for (inputs, targets) in inputs.chunks(ROWS * I).zip(targets.chunks(ROWS * O)) {
+                let rows = inputs.chunks_exact(I).zip(targets.chunks_exact(O));
+                for ((inputs, targets), part) in rows.zip(&mut parts) {
+                    // read anew for each row, as operands in memory: kept over the rows they would be copied to the stack
+                    let weights = Weights::<V, I, H, O>::read(black_box(&*theta));
+                    *part = weights.row(Row { inputs, targets, share }, activation, loss);
+                }
+                for (inputs, part) in inputs.chunks_exact(I).zip(&parts) {
+                    sums.add(inputs, part);
+                }
             }
-            sums.write(gradient);
-            if l2 != 0.0 {
-                Decay { theta, factor: V::from_f64(2.0 * l2), gradient }.run();
+            let mut step = optimizer.begin(decay, lr);
+            match step.plain() {
+                Some(minus_lr) if l2 == 0.0 => sums.descend(minus_lr, theta),
+                _ => {
+                    sums.write(gradient);
+                    if l2 != 0.0 {
+                        Decay { theta, factor: V::from_f64(2.0 * l2), gradient }.run();
+                    }
+                    step.apply(theta, gradient, 0..theta.len());
+                }
             }
-            rule.decay.apply(theta, gradient, lr, lanes);
-            rule.optimizer.step(theta, gradient, lr, lanes);
         }
     }
 }
@@ -213,22 +258,33 @@ struct Row<'a, V> {
     share: V,
 }
 
+/// What a row adds to the sums is made of.
+#[derive(Clone, Copy)]
+struct Part<V, const H: usize, const O: usize> {
+    /// Of the hidden units.
+    values: [V; H],
+    /// δ at the outputs.
+    deltas: [V; O],
+    /// δ of the hidden units.
+    below: [V; H],
+}
+
 impl<V: Number, const I: usize, const H: usize, const O: usize> Weights<V, I, H, O> {
-    /// Adds a row's part to each sum of the gradient.
+    /// A row forward and backward.
     #[inline(always)]
     #[expect(clippy::needless_range_loop, reason = "indices that are constants become registers")]
-    fn add_row(&mut self, weights: &Self, row: Row<'_, V>, activation: Activation, loss: Loss) {
-        let mut values = weights.hidden_bias;
+    fn row(&self, row: Row<'_, V>, activation: Activation, loss: Loss) -> Part<V, H, O> {
+        let mut values = self.hidden_bias;
         for h in 0..H {
             for k in 0..I {
-                values[h] = weights.hidden[h][k].fma(row.inputs[k], values[h]);
+                values[h] = self.hidden[h][k].fma(row.inputs[k], values[h]);
             }
         }
         layer::activate(activation, &mut values);
-        let mut outputs = weights.output_bias;
+        let mut outputs = self.output_bias;
         for u in 0..O {
             for h in 0..H {
-                outputs[u] = weights.output[u][h].fma(values[h], outputs[u]);
+                outputs[u] = self.output[u][h].fma(values[h], outputs[u]);
             }
         }
         let mut deltas = [V::ZERO; O];
@@ -236,15 +292,27 @@ impl<V: Number, const I: usize, const H: usize, const O: usize> Weights<V, I, H,
         let mut below = [V::ZERO; H];
         for u in 0..O {
             for h in 0..H {
-                below[h] = weights.output[u][h].fma(deltas[u], below[h]);
+                below[h] = self.output[u][h].fma(deltas[u], below[h]);
+            }
+        }
+        layer::multiply_by_derivative(activation, &values, &[], &mut below);
+        Part { values, deltas, below }
+    }
+
+    /// Adds a row's part to each sum of the gradient.
+    #[inline(always)]
+    #[expect(clippy::needless_range_loop, reason = "indices that are constants become registers")]
+    fn add(&mut self, inputs: &[V], part: &Part<V, H, O>) {
+        let Part { values, deltas, below } = part;
+        for u in 0..O {
+            for h in 0..H {
                 self.output[u][h] = deltas[u].fma(values[h], self.output[u][h]);
             }
             self.output_bias[u] = self.output_bias[u].add(deltas[u]);
         }
-        layer::multiply_by_derivative(activation, &values, &[], &mut below);
         for h in 0..H {
             for k in 0..I {
-                self.hidden[h][k] = below[h].fma(row.inputs[k], self.hidden[h][k]);
+                self.hidden[h][k] = below[h].fma(inputs[k], self.hidden[h][k]);
             }
             self.hidden_bias[h] = self.hidden_bias[h].add(below[h]);
         }
