@@ -89,6 +89,8 @@ pub(crate) enum Verb {
     Census(Census),
     /// Compare experiments whose numbers come from elsewhere
     Stats(Stats),
+    /// Put what people say about starts to the test: six claims, each with its verdict
+    Claims(Claims),
     /// Look after a store
     #[command(subcommand)]
     Store(StoreVerb),
@@ -405,6 +407,30 @@ pub(crate) struct Stats {
     pub(crate) output: Format,
 }
 
+/// `seedsweep claims`.
+#[derive(Debug, Args)]
+pub(crate) struct Claims {
+    /// Which claims, by name or number (see --list) [default: all]
+    #[arg(value_name = "NAME")]
+    pub(crate) names: Vec<String>,
+    /// List the claims
+    #[arg(long)]
+    pub(crate) list: bool,
+    /// Fewer restarts: less than a minute for all, with wider intervals
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// Keep the outcomes in this store; the same command goes on from there [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) store: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) slots: Slots,
+    #[command(flatten)]
+    pub(crate) leasing: Leasing,
+    /// Form of the answer: table or json
+    #[arg(long, short, value_name = "FORM", value_enum, default_value_t = Format::Table, hide_possible_values = true)]
+    pub(crate) output: Format,
+}
+
 /// A share of something, written as a percentage.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Share(pub(crate) f64);
@@ -477,6 +503,7 @@ impl Verb {
             | Self::Verify(Verify { output, .. })
             | Self::Census(Census { output, .. })
             | Self::Stats(Stats { output, .. })
+            | Self::Claims(Claims { output, .. })
             | Self::Store(StoreVerb::Verify(StoreVerify { output, .. })) => *output == Format::Json,
             Self::Demo(_)
             | Self::Init(_)

@@ -5,6 +5,7 @@
 
 mod answer;
 mod args;
+mod claims;
 mod client;
 mod config;
 mod difference;

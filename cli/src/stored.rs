@@ -70,14 +70,7 @@ impl Stored {
 
     /// The stored rows of experiment `experiment`, or of all if it is empty.
     pub(crate) async fn rows(&self, client: &mut Client, experiment: &str) -> Result<Vec<Row>, CliError> {
-        let mut stream = client.outcomes(&self.id, experiment).await?;
-        let mut rows = Vec::new();
-        while let Some(message) = stream.next().await {
-            for row in message.map_err(refused)?.rows {
-                rows.push(Row::try_from(row)?);
-            }
-        }
-        Ok(rows)
+        rows(client, &self.id, experiment).await
     }
 
     /// The number of the experiment called `name`.
@@ -103,6 +96,18 @@ fn barrier_row(row: v1::BarrierRow) -> Result<(Pair, Barrier), CliError> {
     let wrong = |error| CliError::caused(Kind::Bug, "the coordinator sent a barrier that is wrong", &error);
     let pair = Pair::try_from(&present(row.pair, "pair")?).map_err(wrong)?;
     Ok((pair, Barrier::try_from(&present(row.barrier, "barrier")?).map_err(wrong)?))
+}
+
+/// The stored rows of experiment `experiment` of the sweep `id`, or of all if it is empty, by experiment and restart.
+pub(crate) async fn rows(client: &mut Client, id: &str, experiment: &str) -> Result<Vec<Row>, CliError> {
+    let mut stream = client.outcomes(id, experiment).await?;
+    let mut rows = Vec::new();
+    while let Some(message) = stream.next().await {
+        for row in message.map_err(refused)?.rows {
+            rows.push(Row::try_from(row)?);
+        }
+    }
+    Ok(rows)
 }
 
 impl TryFrom<v1::OutcomeRow> for Row {

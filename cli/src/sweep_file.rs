@@ -2,6 +2,7 @@
 //! starts: a bad spec or data file leaves no trace.
 
 use std::collections::HashMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -37,29 +38,43 @@ impl SweepFile {
         let text = String::from_utf8(bytes).map_err(|error| {
             CliError::caused(Kind::Spec, format!("the spec `{origin}` is not UTF-8 text"), &error)
         })?;
-        Self::parse(&origin, &text, sets, path.parent().unwrap_or(Path::new("")))
+        let directory = path.parent().unwrap_or(Path::new(""));
+        Self::parse(&origin, &text, sets, |path| read_bounded(&directory.join(path), limits::DATA_BYTES))
     }
 
-    /// Reads a spec from `text`; `origin` names it in messages, its files lie in `directory`.
-    pub(crate) fn parse(
+    /// Reads a spec that is a part of this program, as are its `files` (path and content); `origin` names it in messages.
+    pub(crate) fn built_in(
         origin: &str,
         text: &str,
         sets: &[String],
-        directory: &Path,
+        files: &[(&str, &[u8])],
+    ) -> Result<Self, CliError> {
+        Self::parse(origin, text, sets, |path| {
+            let known = files.iter().find(|(name, _)| *name == path);
+            known.map(|(_, content)| content.to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())
+        })
+    }
+
+    /// Reads a spec from `text`; `content` reads a file that it names.
+    fn parse(
+        origin: &str,
+        text: &str,
+        sets: &[String],
+        content: impl Fn(&str) -> io::Result<Vec<u8>>,
     ) -> Result<Self, CliError> {
         let parsed =
             spec::parse(origin, text, sets).map_err(|errors| CliError::spec(origin, errors.rendered))?;
         let (spec, warnings) = (parsed.spec, parsed.warnings);
         let mut sweep = Self { spec, warnings, files: HashMap::new(), slot_bytes: Vec::new() };
-        sweep.attach_files(directory)?;
+        sweep.attach_files(content)?;
         sweep.check_data()?;
         Ok(sweep)
     }
 
-    fn attach_files(&mut self, directory: &Path) -> Result<(), CliError> {
+    fn attach_files(&mut self, content: impl Fn(&str) -> io::Result<Vec<u8>>) -> Result<(), CliError> {
         let paths: Vec<String> = self.spec.attachments().iter().map(|file| file.path.clone()).collect();
         for path in paths {
-            let content = read_bounded(&directory.join(&path), limits::DATA_BYTES).map_err(|error| {
+            let content = content(&path).map_err(|error| {
                 CliError::caused(
                     Kind::Spec,
                     format!("cannot read the file `{path}` that the spec names"),

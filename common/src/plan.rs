@@ -118,9 +118,10 @@ pub fn data_matters(experiment: &Experiment) -> bool {
     let drawn = match experiment.data.source {
         DataSource::Moons { noise, .. } | DataSource::Circles { noise, .. } => noise > 0.0,
         DataSource::NoisyXor { noise, .. } => noise > 0.0,
-        DataSource::GaussMix { .. } | DataSource::TeacherStudent { .. } | DataSource::SphereRandom { .. } => {
-            true
-        }
+        DataSource::GaussMix { .. }
+        | DataSource::TeacherStudent { .. }
+        | DataSource::SphereRandom { .. }
+        | DataSource::Preimage { .. } => true,
         // the population needs no rows to stand for it
         DataSource::TeacherStream { .. } => experiment.train.loss != Loss::Population,
         DataSource::Xor { .. }
@@ -152,7 +153,8 @@ pub fn rows(data: &Data) -> Option<u64> {
         | DataSource::NoisyXor { samples, .. }
         | DataSource::TeacherStudent { samples, .. }
         | DataSource::TeacherStream { samples, .. }
-        | DataSource::SphereRandom { samples, .. } => Some(samples.into()),
+        | DataSource::SphereRandom { samples, .. }
+        | DataSource::Preimage { samples, .. } => Some(samples.into()),
         DataSource::TeacherPopulation { teacher_units } => Some(teacher_units.into()),
         DataSource::Parity { dims, .. } => 1_u64.checked_shl(dims),
         DataSource::TwoSpirals => Some(194),

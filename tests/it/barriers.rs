@@ -6,10 +6,11 @@ use crate::support::{Process, SPEC, directory, output, stdout, wait_until};
 
 const JOIN: &str = "store/auth/worker.join";
 
-/// A directory with [`SPEC`], which asks for barriers between `most` basins of each experiment.
-fn asking(most: u32) -> tempfile::TempDir {
+/// A directory with [`SPEC`], which asks for barriers between `most` basins of each experiment at `level`.
+fn asking(most: u32, level: &str) -> tempfile::TempDir {
     let here = directory();
-    let minima = format!("[minima]\nbarriers = {most}\n\n[[experiment]]\nname = \"fixed\"");
+    let minima =
+        format!("[minima]\nlevel = \"{level}\"\nbarriers = {most}\n\n[[experiment]]\nname = \"fixed\"");
     let spec = SPEC.replacen("[[experiment]]\nname = \"fixed\"", &minima, 1);
     std::fs::write(here.path().join("sweep.toml"), spec).expect("writable");
     here
@@ -35,7 +36,7 @@ fn slots_and_task_sizes_change_no_barrier() {
     let reports: Vec<String> = [("1", "64"), ("2", "64"), ("2", "1"), ("1", "5")]
         .into_iter()
         .map(|(slots, per_task)| {
-            let here = asking(4);
+            let here = asking(4, "function");
             let report = run(here.path(), slots, per_task);
             let verified = stdout(here.path(), &["verify", "last", "--sample", "5%"]);
             assert!(verified.contains("sound") && !verified.contains("NOT SOUND"), "{verified}");
@@ -69,10 +70,11 @@ fn slots_and_task_sizes_change_no_barrier() {
 
 #[test]
 fn a_second_stage_that_loses_workers_and_its_coordinator_finds_what_one_process_finds() {
-    let alone = asking(20);
+    // copies of one network are many points: pairs enough for a half-way to die at
+    let alone = asking(20, "raw");
     let report = run(alone.path(), "2", "64");
 
-    let here = asking(20);
+    let here = asking(20, "raw");
     let coordinator = |listen: &str| {
         let args = ["coordinator", "--store", "store", "--listen", listen, "--lease", "2s"];
         let mut process = Process::start(here.path(), &[&args[..], &["--restarts-per-task", "1"]].concat());

@@ -1,5 +1,6 @@
 //! Numbers that others computed, reproduced by the shipped binary.
 
+mod claims;
 mod kolen_pollack;
 mod safran_shamir;
 mod teacher_stream;

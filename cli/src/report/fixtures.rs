@@ -121,7 +121,8 @@ fn experiment(name: &str, scheme: Scheme, vary: VarySet, starts: Option<u32>, re
     }
 }
 
-fn outcome(restart: u32, minimum: u32, certificate: Certificate) -> Outcome {
+/// Trial `restart`, which ends in minimum `minimum`.
+pub(crate) fn outcome(restart: u32, minimum: u32, certificate: Certificate) -> Outcome {
     let loss = 0.04 * f64::from(minimum + 1);
     // each fresh start finds its own of four symmetric copies
     let mut sketch_raw = [f64::from(minimum); SKETCH_LENGTH];

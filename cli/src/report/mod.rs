@@ -8,10 +8,10 @@ pub(crate) mod markdown;
 pub(crate) mod runs;
 pub(crate) mod stats;
 pub(crate) mod table;
-mod text;
+pub(crate) mod text;
 
 /// Narrowest and widest text that is laid out: beyond it lines are hard to read.
 const WIDTHS: std::ops::RangeInclusive<usize> = 40..=120;
 
 #[cfg(test)]
-mod fixtures;
+pub(crate) mod fixtures;

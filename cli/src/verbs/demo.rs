@@ -1,7 +1,5 @@
 //! `seedsweep demo`: why random weights, and not 0.5 for all? Answered by real training, each time.
 
-use std::path::Path;
-
 use seedsweep_coordinator::program;
 use seedsweep_proto::v1;
 use seedsweep_shell::error::{CliError, Kind};
@@ -43,7 +41,7 @@ async fn train(embedded: &Embedded, args: &args::Demo, interrupts: Interrupts) -
 }
 
 fn with_seed(seed: u64) -> Result<SweepFile, CliError> {
-    SweepFile::parse("demo.toml", SPEC, &[format!("seed={seed}")], Path::new(""))
+    SweepFile::built_in("demo.toml", SPEC, &[format!("seed={seed}")], &[])
 }
 
 /// The first seed whose training is not complete, so that each demonstration trains.

@@ -3,6 +3,7 @@
 mod cancel;
 mod census;
 mod check;
+mod claims;
 mod demo;
 pub(crate) mod export;
 mod extend;
@@ -47,6 +48,7 @@ pub(crate) async fn run(verb: Verb) -> Result<Exit, CliError> {
         Verb::Verify(args) => verify::run(args).await,
         Verb::Census(args) => census::run(&args),
         Verb::Stats(args) => stats::run(&args),
+        Verb::Claims(args) => claims::run(args).await,
         Verb::Store(StoreVerb::Verify(args)) => store::verify(args).await,
     }
 }

@@ -118,11 +118,18 @@ impl Asked {
             false => String::new(),
         };
         let verb = if basins_joined == 1 { "is" } else { "are" };
+        // two basins leave nothing to pass on
+        let caution = match compared > 2 {
+            true => {
+                ". Joined step by step, for `no barrier` is not transitive: a and c may be joined by b and have a barrier \
+                 between them"
+            }
+            false => "",
+        };
         format!(
             "of {found} at level {level}{among} {basins_joined} {verb} left when those without a barrier are joined (none: \
              at most {NEGLIGIBLE:e} + {} % of the larger end loss, after the units of one network are matched to the \
-             other's). Joined step by step, for `no barrier` is not transitive: a and c may be joined by b and have a \
-             barrier between them",
+             other's){caution}",
             percent(self.tolerance)
         )
     }

@@ -10,11 +10,20 @@ const TAIL: f64 = 0.025;
 const FEWEST_FOR_MEAN: usize = 5;
 
 /// Exact interval of a share from `hits` of `n` independent trials (Clopper & Pearson 1934); [0, 1] for n = 0.
-pub(crate) fn clopper_pearson(hits: u64, n: u64) -> [f64; 2] {
+pub fn clopper_pearson(hits: u64, n: u64) -> [f64; 2] {
     let (x, misses) = (hits as f64, (n - hits) as f64);
     let low = if hits == 0 { 0.0 } else { beta_quantile(TAIL, x, misses + 1.0) };
     let high = if hits == n { 1.0 } else { beta_quantile(1.0 - TAIL, x + 1.0, misses) };
     [low, high]
+}
+
+/// Ranks (from 0, ascending) of the two of `n` independent values between which the median lies with at least 95 %,
+/// whatever the distribution (David & Nagaraja 2003, section 7.1); `None` below 6 values.
+pub fn median_ranks(n: usize) -> Option<[usize; 2]> {
+    // as many values lie below the median as heads fall in n throws
+    let is_below = |hits: &usize| clopper_pearson(*hits as u64, n as u64)[1] <= 0.5;
+    let rank = (0..n / 2).take_while(is_below).last()?;
+    Some([rank, n - 1 - rank])
 }
 
 /// Interval of a pair rate whose estimate from `n` ≥ 2 restarts is `rate`, on the logit scale.
@@ -39,7 +48,7 @@ pub(crate) fn pair_rate(rate: f64, variance: f64, n: u64) -> [f64; 2] {
 }
 
 /// Student-t interval of a mean from its n values' mean and sd; `None` below 5 values.
-pub(crate) fn mean_t(mean: f64, sd: f64, n: usize) -> Option<[f64; 2]> {
+pub fn mean_t(mean: f64, sd: f64, n: usize) -> Option<[f64; 2]> {
     (n >= FEWEST_FOR_MEAN).then(|| {
         let half_width = student_975((n - 1) as f64) * sd / (n as f64).sqrt();
         [mean - half_width, mean + half_width]
@@ -101,6 +110,15 @@ mod tests {
             assert!(near(ours, expected, 6e-7), "{hits}/{n}: {ours:?}");
         }
         assert_eq!(clopper_pearson(0, 0), [0.0, 1.0]);
+    }
+
+    // max(k for k in range(n) if scipy.stats.binom.cdf(k, n, .5) <= .025), here counted from 1
+    #[test]
+    fn ranks_around_the_median_are_those_of_the_tables() {
+        for (n, expected) in [(6, [1, 6]), (10, [2, 9]), (20, [6, 15]), (25, [8, 18]), (100, [40, 61])] {
+            assert_eq!(median_ranks(n), Some(expected.map(|rank| rank - 1)), "{n}");
+        }
+        assert_eq!((median_ranks(5), median_ranks(0)), (None, None));
     }
 
     #[test]

@@ -20,8 +20,8 @@ pub(crate) enum Best {
 }
 
 /// Mean and standard deviation (n − 1) of values sorted ascending, so that the sums have one order. `sd` is 0 for
-/// one value.
-pub(crate) fn mean_sd(sorted: &[f64]) -> (f64, f64) {
+/// one value. Needs at least one.
+pub fn mean_sd(sorted: &[f64]) -> (f64, f64) {
     let n = sorted.len() as f64;
     let mean = sorted.iter().sum::<f64>() / n;
     // rounding may push the mean of equal values off them
@@ -31,7 +31,7 @@ pub(crate) fn mean_sd(sorted: &[f64]) -> (f64, f64) {
 }
 
 /// Median of values sorted ascending; `None` without any.
-pub(crate) fn median(sorted: &[f64]) -> Option<f64> {
+pub fn median(sorted: &[f64]) -> Option<f64> {
     let upper = *sorted.get(sorted.len() / 2)?;
     let lower = sorted[(sorted.len() - 1) / 2];
     Some(if lower == upper { upper } else { 0.5 * lower + 0.5 * upper })

@@ -208,6 +208,12 @@ fn data(data: &Data) -> Entries {
                 ("labels", string(labels)),
             ]
         }
+        DataSource::Preimage { samples, dims, scheme } => vec![
+            ("dataset", string("preimage")),
+            ("samples", integer(*samples)),
+            ("dims", integer(*dims)),
+            ("scheme", string(scheme.name())),
+        ],
         DataSource::Wine => vec![("dataset", string("wine"))],
         DataSource::BreastCancer => vec![("dataset", string("breast_cancer"))],
         DataSource::Moons { samples, noise } => vec![

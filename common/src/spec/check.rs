@@ -112,6 +112,7 @@ fn shape_of(source: &DataSource) -> Option<Shape> {
         DataSource::SphereRandom { dims, labels, .. } => {
             ("sphere_random", *dims, (*labels == SphereLabels::Signs).then_some(2))
         }
+        DataSource::Preimage { dims, .. } => ("preimage", *dims, None),
         DataSource::Digits => ("digits", 64, Some(10)),
         DataSource::Iris => ("iris", 4, Some(3)),
         DataSource::Wine => ("wine", 13, Some(3)),

@@ -53,6 +53,7 @@ pub(super) const DATA: Keys = Keys {
         "teacher_units",
         "label_noise",
         "labels",
+        "scheme",
         "file",
         "digest",
         "target",
@@ -77,6 +78,7 @@ pub(super) const DATA_SOURCE: &[&str] = &[
     "teacher_units",
     "label_noise",
     "labels",
+    "scheme",
     "file",
     "digest",
     "target",
@@ -197,9 +199,6 @@ pub(super) const INIT: Keys = Keys {
 /// Keys of `init` that belong to a scheme.
 pub(super) const SCHEME: &[&str] =
     &["value", "low", "high", "mean", "std", "gain", "scale", "mode", "nonlinearity", "eps", "digest"];
-
-/// Data sets of a later version.
-pub(super) const LATER_DATASETS: &[&str] = &["preimage"];
 
 /// Keys that lose their meaning in the table `section` when an override sets `key`: another data set has
 /// other parameters, another optimiser or kind of network too, and `epochs` and `steps` exclude each other.

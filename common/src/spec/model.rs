@@ -383,6 +383,15 @@ pub enum DataSource {
         /// What the labels are.
         labels: SphereLabels,
     },
+    /// Unit inputs that a relu layer started by a known matrix maps to 0: the worst that can be shown to it.
+    Preimage {
+        /// Rows.
+        samples: u32,
+        /// Dimensions, and units of the layer.
+        dims: u32,
+        /// What the layer starts from.
+        scheme: PreimageScheme,
+    },
     /// A user's file.
     File(DataFile),
 }
@@ -394,6 +403,34 @@ pub enum SphereLabels {
     Signs,
     /// Standard normal numbers.
     Normal,
+}
+
+/// Square matrices with orthogonal rows, for which inputs that relu maps to 0 are written down at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PreimageScheme {
+    /// What `orthogonal` draws from the `init` stream with the number of the data's.
+    Orthogonal,
+    /// `identity`.
+    Identity,
+    /// `hadamard`; its rows are orthogonal where the dimensions are a power of two.
+    Hadamard,
+    /// `dct`.
+    Dct,
+}
+
+impl PreimageScheme {
+    /// All of them, in the order of messages.
+    pub const ALL: [Self; 4] = [Self::Orthogonal, Self::Identity, Self::Hadamard, Self::Dct];
+
+    /// The name in specs, which is that of the init scheme.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Orthogonal => "orthogonal",
+            Self::Identity => "identity",
+            Self::Hadamard => "hadamard",
+            Self::Dct => "dct",
+        }
+    }
 }
 
 /// Encoding of `xor` and `parity`.

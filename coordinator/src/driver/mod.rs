@@ -302,6 +302,7 @@ impl Driver {
                     self.batch.compare_barriers(sweep, &provenance, barriers);
                 }
                 Effect::FailBarrier { sweep, pair, cause } => {
+                    tracing::warn!(%sweep, ?pair, cause, "a barrier cannot be measured");
                     self.batch.records.push(Record::BarrierFailed { sweep, pair, cause });
                 }
                 Effect::Ended { id } => {

@@ -45,7 +45,7 @@ impl FakeWorker {
     }
 
     /// Trains all trials and takes the first task of barriers.
-    async fn to_the_second_stage(&mut self) -> v1::Task {
+    async fn reach_the_second_stage(&mut self) -> v1::Task {
         loop {
             let task = soon(self.one_task()).await;
             if task.barriers.is_some() {
@@ -68,7 +68,7 @@ async fn a_restarted_coordinator_carries_on_with_the_second_stage() {
     submit(&mut users, asking(5)).await;
     assert_eq!(sweep(&mut users, "x").await.barriers.unwrap().total, 0);
     let mut worker = FakeWorker::join(&server).await;
-    let task = worker.to_the_second_stage().await;
+    let task = worker.reach_the_second_stage().await;
     assert_eq!((task.experiment, task.start, task.end), (1, 0, 2));
     let pairs = &task.barriers.as_ref().unwrap().pairs;
     assert_eq!(
@@ -116,7 +116,7 @@ async fn barriers_are_compared_and_those_between_other_points_refused() {
     let mut users = server.users().await;
     submit(&mut users, asking(3)).await;
     let mut worker = FakeWorker::join(&server).await;
-    let task = worker.to_the_second_stage().await;
+    let task = worker.reach_the_second_stage().await;
     let counts = |r: v1::ReportOutcomesResponse| (r.accepted, r.duplicates, r.divergences);
     // the worker's own training of an end gave other bits
     let mut wrong = measured(&task);
@@ -152,8 +152,9 @@ async fn wrong_reports_of_barriers_are_refused_by_field() {
     let mut users = server.users().await;
     submit(&mut users, asking(3)).await;
     let mut worker = FakeWorker::join(&server).await;
-    let task = worker.to_the_second_stage().await;
-    let edits: [(&str, fn(&mut v1::MeasuredBarrier)); 3] = [
+    let task = worker.reach_the_second_stage().await;
+    type Edit = fn(&mut v1::MeasuredBarrier);
+    let edits: [(&str, Edit); 3] = [
         ("barriers[0]", |row| row.barrier = None),
         ("barriers[0].height", |row| row.barrier.as_mut().unwrap().height = Some(-1.0)),
         ("barriers[0].restart", |row| row.pair = 2),

@@ -1,6 +1,7 @@
 //! What a task asks for, read from its message and made ready.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use seedsweep_common::barrier::{Barrier, Pair};
@@ -56,8 +57,8 @@ impl Asked {
         let mut named = Vec::with_capacity(pairs.len());
         for &(number, Pair { a, b }) in pairs {
             for experiment in [a.experiment, b.experiment] {
-                if !prepared.contains_key(&experiment) {
-                    prepared.insert(experiment, library.prepare(rpc, sweep, experiment).await?);
+                if let Entry::Vacant(place) = prepared.entry(experiment) {
+                    place.insert(library.prepare(rpc, sweep, experiment).await?);
                 }
             }
             let ready =

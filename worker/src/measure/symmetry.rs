@@ -154,6 +154,8 @@ fn effective_rank<V: Lane>(rows: &mut Vec<V>, length: usize) -> V {
 
 #[cfg(test)]
 mod tests {
+    use rand::rngs::ChaCha8Rng;
+    use rand::{RngExt as _, SeedableRng as _};
     use seedsweep_common::spec::{self, Activation};
 
     use super::*;
@@ -174,6 +176,52 @@ mod tests {
             let theta = vec![0.01; 3 * h as usize + 1];
             assert_eq!(measure(&[1, h, 1], &theta), [[1.0, 1.0, 0.0, 1.0]], "{h} units");
             assert_eq!(measure(&[1, h, 1], &vec![0.0; theta.len()]), [[1.0, 1.0, 0.0, 0.0]], "{h} units");
+        }
+    }
+
+    /// Trials of every kind side by side, more than lanes and no multiple of them; units longer than the chains of a sum,
+    /// and more units than numbers of one.
+    #[test]
+    fn a_trial_measures_the_same_bits_beside_any_others() {
+        let mut random = ChaCha8Rng::seed_from_u64(3);
+        for layers in [[2, 3, 1], [9, 5, 4], [1, 12, 2]] {
+            let of_layers = spec::Mlp {
+                layers: layers.to_vec(),
+                activation: Activation::Tanh,
+                output_activation: Activation::Identity,
+            };
+            let network = Network::new(&of_layers.into());
+            let [layer, next] = *network.layers() else { unreachable!("two layers") };
+            let mut trial = |kind: usize| -> Vec<f64> {
+                let mut theta: Vec<f64> =
+                    (0..network.parameter_count()).map(|_| random.random_range(-1.0..1.0)).collect();
+                match kind {
+                    0 => theta.fill(0.3),
+                    1 => theta.fill(0.0),
+                    2 => theta[1] = f64::NAN,
+                    3 => theta[0] = f64::INFINITY,
+                    4 => theta.iter_mut().for_each(|x| *x *= 1e-200),
+                    // nearly equal units
+                    5 => theta.iter_mut().for_each(|x| *x = 0.3 + 1e-9 * *x),
+                    _ => (),
+                }
+                theta
+            };
+            let alone: Vec<Vec<f64>> = (0..21).map(|kind| trial(kind % 9)).collect();
+            let bits = |values: &[f64; 4]| values.map(|x| if x.is_nan() { f64::NAN } else { x }.to_bits());
+            for level in [Level::Baseline, Level::Avx2, Level::Avx512] {
+                let Some(lanes) = Lanes::force(level) else { continue };
+                let measure = |theta: &[f64], trials| super::measure(layer, next, theta, trials, lanes);
+                for trials in [1, 2, 7, 8, 16, 21] {
+                    let beside: Vec<f64> = (0..network.parameter_count())
+                        .flat_map(|place| alone[..trials].iter().map(move |theta| theta[place]))
+                        .collect();
+                    for (trial, found) in measure(&beside, trials).iter().enumerate() {
+                        let expected = &measure(&alone[trial], 1)[0];
+                        assert_eq!(bits(found), bits(expected), "{layers:?} {level:?} {trial} of {trials}");
+                    }
+                }
+            }
         }
     }
 

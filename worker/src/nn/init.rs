@@ -10,6 +10,7 @@ use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use seedsweep_common::init::{Bias, FanMode, Init, Kaiming, Nonlinearity, Scheme};
 use seedsweep_common::seed::{self, Purpose};
+use seedsweep_common::spec::PreimageScheme;
 
 use crate::nn::layer::{LEAKY_SLOPE, Layer};
 use crate::nn::network::Network;
@@ -137,6 +138,21 @@ fn weights(init: &Init, layer: &Layer, rng: &mut ChaCha8Rng, theta: &mut Vec<f64
     };
     theta.extend(matrix);
     Draw::Constant(0.0)
+}
+
+/// The matrix that a first layer of `side` units of `side` inputs starts from with gain or scale 1, for the start with
+/// number `stream` of a sweep with seed `seed`. (side, side), row-major.
+pub fn square(scheme: PreimageScheme, side: usize, seed: u64, stream: u64) -> Vec<f64> {
+    let layer = Layer { inputs: side, outputs: side, offset: 0 };
+    match scheme {
+        // the first that a start draws
+        PreimageScheme::Orthogonal => {
+            matrix::orthogonal(&layer, 1.0, &mut seed::generator(Purpose::Init, seed, stream))
+        }
+        PreimageScheme::Identity => matrix::identity(&layer, 1.0),
+        PreimageScheme::Hadamard => matrix::hadamard(&layer, 1.0),
+        PreimageScheme::Dct => matrix::dct(&layer, 1.0),
+    }
 }
 
 /// A distribution from which parameters are drawn; a constant draws nothing.

@@ -71,7 +71,7 @@ fn assert_as_quick(tables: &str, std: f64, steps: u64) {
         }
     }
     if prepared.pods(RestartRange::new(0, 64).expect("not empty")).count() == 64 {
-        println!("skipped: no lanes, so no neighbours");
+        // no lanes, so no neighbours
         return;
     }
     let (quiet, struck) =
@@ -79,7 +79,6 @@ fn assert_as_quick(tables: &str, std: f64, steps: u64) {
     let mut ratios: Vec<f64> =
         (0..ROUNDS).map(|_| seconds(&prepared, struck) / seconds(&prepared, quiet)).collect();
     ratios.sort_unstable_by(f64::total_cmp);
-    println!("{struck:?} : {quiet:?} = {ratios:.3?}");
     assert!(ratios[ROUNDS / 2] < SLOWER, "{ratios:.3?}");
 }
 

@@ -40,8 +40,8 @@ vary = ["order"]
 
 /// The values of `quantity` from the start to the end.
 fn series(outcome: &Outcome, quantity: Quantity) -> &[f64] {
-    let all = outcome.measures.iter().flat_map(|table| &table.series);
-    &all.filter(|series| series.quantity == quantity).next_back().expect("it was measured").values
+    let mut all = outcome.measures.iter().flat_map(|table| &table.series);
+    &all.rfind(|series| series.quantity == quantity).expect("it was measured").values
 }
 
 const CONSTANT: &str = r#"{ scheme = "constant", value = 0.01 }"#;
@@ -73,7 +73,7 @@ fn assert_one_unit(outcomes: &[Outcome], what: &str) {
     for outcome in outcomes {
         assert_eq!(series(outcome, Quantity::UnitsByBits), [1.0, 1.0], "{what}, restart {}", outcome.restart);
         let [first, last] = series(outcome, Quantity::Curve) else { panic!("start and end") };
-        assert!((last / first - 1.0).abs() > 1e-3, "{what}: from {first} to {last}, it hardly moved");
+        assert_ne!(last, first, "{what}: it did not train");
     }
 }
 

@@ -38,7 +38,7 @@ fn data(rng: &mut ChaCha8Rng) -> Data {
     let samples = 2 * rng.random_range(8..200);
     let dims = rng.random_range(2..9);
     let encoding = pick(rng, &[XorEncoding::Signed, XorEncoding::Binary]);
-    let source = match rng.random_range(0..18) {
+    let source = match rng.random_range(0..19) {
         8 => DataSource::Parity { dims, encoding },
         9 => DataSource::NoisyXor { samples, noise },
         10 => DataSource::TwoSpirals,
@@ -54,6 +54,10 @@ fn data(rng: &mut ChaCha8Rng) -> Data {
         13 => DataSource::Wine,
         14 => DataSource::BreastCancer,
         17 => return population(rng.random_range(1..12)),
+        18 => {
+            let scheme = pick(rng, &PreimageScheme::ALL);
+            DataSource::Preimage { samples, dims: pick(rng, &[2, 4, 8]), scheme }
+        }
         0 => DataSource::Xor { encoding: pick(rng, &[XorEncoding::Signed, XorEncoding::Binary]) },
         1 => DataSource::Moons { samples, noise },
         2 => DataSource::Circles { samples, factor: rng.random_range(0.01..0.99), noise },
@@ -111,7 +115,8 @@ fn network(rng: &mut ChaCha8Rng, data: &Data) -> (Network, Loss) {
         DataSource::Parity { dims, .. }
         | DataSource::TeacherStudent { dims, .. }
         | DataSource::TeacherStream { dims, .. }
-        | DataSource::SphereRandom { dims, .. } => (*dims, 2),
+        | DataSource::SphereRandom { dims, .. }
+        | DataSource::Preimage { dims, .. } => (*dims, 2),
         DataSource::Wine => (13, 3),
         DataSource::BreastCancer => (30, 2),
         _ => (2, 2),
@@ -121,6 +126,7 @@ fn network(rng: &mut ChaCha8Rng, data: &Data) -> (Network, Loss) {
         DataSource::TeacherStudent { .. }
             | DataSource::TeacherStream { .. }
             | DataSource::SphereRandom { labels: SphereLabels::Normal, .. }
+            | DataSource::Preimage { .. }
     );
     let losses = [Loss::Mse, Loss::CrossEntropy, Loss::Logistic];
     let legal = match classes {

@@ -6,9 +6,11 @@ use crate::limits;
 use crate::spec::diagnostic::{Diagnostics, Span, shown};
 use crate::spec::document::{Entry, Table, Value};
 use crate::spec::keys;
-use crate::spec::model::{Attachment, Data, DataFile, DataSource, SphereLabels, Target, XorEncoding};
+use crate::spec::model::{
+    Attachment, Data, DataFile, DataSource, PreimageScheme, SphereLabels, Target, XorEncoding,
+};
 
-const DATASETS: [&str; 15] = [
+const DATASETS: [&str; 16] = [
     "xor",
     "noisy_xor",
     "parity",
@@ -20,6 +22,7 @@ const DATASETS: [&str; 15] = [
     "teacher_population",
     "teacher_stream",
     "sphere_random",
+    "preimage",
     "digits",
     "iris",
     "wine",
@@ -59,7 +62,7 @@ fn source(reader: &mut Reader<'_, '_, '_>) -> Option<DataSource> {
 
 fn built_in(reader: &mut Reader<'_, '_, '_>) -> Option<DataSource> {
     let words = DATASETS.map(|name| (name, name));
-    let name = reader.choice("dataset", &words, keys::LATER_DATASETS, None)?;
+    let name = reader.choice("dataset", &words, &[], None)?;
     reader.only(name, parameters(name), keys::DATA_SOURCE);
     match name {
         "xor" => Some(DataSource::Xor { encoding: encoding(reader)? }),
@@ -93,6 +96,7 @@ fn built_in(reader: &mut Reader<'_, '_, '_>) -> Option<DataSource> {
             let ((samples, dims), labels) = (shape?, labels?);
             Some(DataSource::SphereRandom { samples, dims, labels })
         }
+        "preimage" => preimage(reader),
         "wine" => Some(DataSource::Wine),
         "breast_cancer" => Some(DataSource::BreastCancer),
         "moons" => {
@@ -120,6 +124,7 @@ fn parameters(name: &str) -> &'static [&'static str] {
         "teacher_population" => &["dataset", "teacher_units"],
         "teacher_stream" => &["dataset", "samples", "dims", "teacher_units"],
         "sphere_random" => &["dataset", "samples", "dims", "labels"],
+        "preimage" => &["dataset", "samples", "dims", "scheme"],
         "moons" => &["dataset", "samples", "noise"],
         "circles" => &["dataset", "samples", "factor", "noise"],
         "gauss_mix" => &["dataset", "samples", "classes", "dims", "radius"],
@@ -130,6 +135,22 @@ fn parameters(name: &str) -> &'static [&'static str] {
 fn encoding(reader: &mut Reader<'_, '_, '_>) -> Option<XorEncoding> {
     let words = [("signed", XorEncoding::Signed), ("binary", XorEncoding::Binary)];
     reader.choice("encoding", &words, &[], Some(XorEncoding::Signed))
+}
+
+/// Inputs that a known matrix maps to nothing above 0.
+fn preimage(reader: &mut Reader<'_, '_, '_>) -> Option<DataSource> {
+    let shape = samples_and_dims(reader, 50, 128);
+    let words = PreimageScheme::ALL.map(|scheme| (scheme.name(), scheme));
+    let scheme = reader.choice("scheme", &words, &[], None);
+    let ((samples, dims), scheme) = (shape?, scheme?);
+    if scheme == PreimageScheme::Hadamard && !dims.is_power_of_two() {
+        if let Some(entry) = reader.entry("dims").or(reader.entry("scheme")) {
+            let title = "`dims` must be a power of two for `hadamard`: else its rows are not orthogonal";
+            reader.out().error(entry.node.at, title, format!("{dims} dimensions"));
+        }
+        return None;
+    }
+    Some(DataSource::Preimage { samples, dims, scheme })
 }
 
 /// Rows, dimensions and units of a teacher.

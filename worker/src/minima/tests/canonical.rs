@@ -25,11 +25,11 @@ pub(crate) fn gap(minima: &[(f64, CanonicalSketch, Canonical)]) -> Gap {
             let is_same = found[0] < 1e-5;
             gap.pairs[usize::from(is_same)] += 1;
             assert!(!is_same || (loss - other_loss).abs() < 1e-11);
-            for k in 0..2 {
+            for ((within, between), found) in gap.within.iter_mut().zip(&mut gap.between).zip(found) {
                 if is_same {
-                    gap.within[k] = gap.within[k].max(found[k]);
+                    *within = within.max(found);
                 } else {
-                    gap.between[k] = gap.between[k].min(found[k]);
+                    *between = between.min(found);
                 }
             }
         }

@@ -4,12 +4,12 @@ use ndarray::{Array2, s};
 use rand_distr::{Distribution, StandardNormal};
 use seedsweep_common::limits;
 use seedsweep_common::seed::{self, Purpose};
-use seedsweep_common::spec::{DataSource, SphereLabels, XorEncoding};
+use seedsweep_common::spec::{DataSource, PreimageScheme, SphereLabels, XorEncoding};
 
 use super::error::DataError;
 use super::target::Targets;
 use super::{Table, csv, file, npy};
-use crate::nn::angle;
+use crate::nn::{angle, init};
 
 /// UCI optdigits (test part): 64 pixels and the digit, one byte each (`worker/data/README.md`).
 const DIGITS: &[u8] = include_bytes!("../../../data/digits.npy");
@@ -59,6 +59,10 @@ pub(super) fn generate(source: &DataSource, seed: u64, stream: u64) -> Result<Ta
             bounded(source, samples, dims)?;
             sphere_random((samples as usize, dims as usize), labels, &mut normals)
         }
+        DataSource::Preimage { samples, dims, scheme } => {
+            bounded(source, samples.max(dims), dims)?;
+            preimage((samples as usize, dims as usize), scheme, (seed, stream), &mut normals)
+        }
         DataSource::Digits => digits()?,
         DataSource::Iris => named_classes("iris", IRIS, "species", 3)?,
         DataSource::Wine => named_classes("wine", WINE, "class", 3)?,
@@ -83,6 +87,7 @@ pub(super) fn name(source: &DataSource) -> &str {
         DataSource::TeacherPopulation { .. } => "teacher_population",
         DataSource::TeacherStream { .. } => "teacher_stream",
         DataSource::SphereRandom { .. } => "sphere_random",
+        DataSource::Preimage { .. } => "preimage",
         DataSource::Digits => "digits",
         DataSource::Iris => "iris",
         DataSource::Wine => "wine",
@@ -196,6 +201,27 @@ fn sphere_random(
         SphereLabels::Signs => Targets::classes(numbers.iter().map(|&y| usize::from(y > 0.0)).collect(), 2),
     };
     Table { features, targets }
+}
+
+/// x = −Wᵀa scaled to length 1, with a ≥ 0 the sizes of normal draws: as the rows of W are orthogonal, Wx is −a shrunk, and
+/// relu leaves nothing of it. W is what a first layer of `dims` units starts from, up to its scale.
+fn preimage(
+    (samples, dims): (usize, usize),
+    scheme: PreimageScheme,
+    (seed, stream): (u64, u64),
+    normals: &mut Normals<impl rand::Rng>,
+) -> Table {
+    let weights = init::square(scheme, dims, seed, stream);
+    let mut features = Array2::zeros((samples, dims));
+    for mut row in features.rows_mut() {
+        for unit in weights.chunks_exact(dims) {
+            let a = normals.next().abs();
+            row.iter_mut().zip(unit).for_each(|(x, w)| *x = (-a).mul_add(*w, *x));
+        }
+        let norm = row.iter().fold(0.0, |sum: f64, value| value.mul_add(*value, sum)).sqrt();
+        row.mapv_inplace(|value| value / norm);
+    }
+    Table { features, targets: Targets::Numbers(Array2::zeros((samples, 1))) }
 }
 
 /// scikit-learn's `make_moons(shuffle=False)`: outer half circle (class 1), then inner (class 0).

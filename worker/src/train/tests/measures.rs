@@ -283,36 +283,3 @@ fn the_late_rate_of_a_linear_network_is_its_smallest_eigenvalue() {
     let outcome = prepare_rows(Precision::F64, experiment, rows).train(0, &RUNNING).unwrap();
     assert!(series(&outcome.measures, Quantity::LateRate, 0)[0].1.is_nan());
 }
-
-/// Seconds of the training of two registers of restarts without and with `measure`: the least of rounds by turns.
-fn training_s(experiment: &Experiment, measure: Measure) -> [f64; 2] {
-    let prepared = [Measure::default(), measure]
-        .map(|measure| prepare(Precision::F32, Experiment { measure, ..experiment.clone() }));
-    let mut least = [f64::INFINITY; 2];
-    for _ in 0..9 {
-        for (least, prepared) in least.iter_mut().zip(&prepared) {
-            let started = std::time::Instant::now();
-            for pod in prepared.pods(RestartRange::new(0, 64).unwrap()) {
-                std::hint::black_box(prepared.descend_pod(pod, &RUNNING).unwrap().0.len());
-            }
-            *least = least.min(started.elapsed().as_secs_f64());
-        }
-    }
-    least
-}
-
-/// `cargo test -p seedsweep-worker measures_are_cheap -- --nocapture` prints what docs/measures.md quotes.
-#[test]
-fn measures_are_cheap_enough_to_be_left_on() {
-    let on = |curve, symmetry| Measure { curve, symmetry, ..Measure::default() };
-    for layers in [vec![2, 2, 1], vec![2, 4, 1], vec![2, 8, 8, 1]] {
-        let mut experiment = demo();
-        mlp(&mut experiment).layers.clone_from(&layers);
-        for (name, measure) in [("curve", on(true, false)), ("symmetry", on(false, true))] {
-            let [without, with] = training_s(&experiment, measure);
-            println!("{layers:?}: {name} {:+.1} %", 100.0 * (with / without - 1.0));
-            // room for a machine that does other things
-            assert!(with < 1.15 * without, "{layers:?} {name}: {with} {without}");
-        }
-    }
-}

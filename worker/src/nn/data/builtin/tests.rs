@@ -1,7 +1,11 @@
 use ndarray::{Axis, array};
 use seedsweep_common::digest::Digest;
+use seedsweep_common::init::{Bias, Init, Scheme};
+use seedsweep_common::spec::{self, Activation};
 
 use super::*;
+use crate::nn::init::StartStreams;
+use crate::nn::network::Network;
 
 fn table(source: &DataSource) -> Table {
     generate(source, 2026, 0).unwrap()
@@ -267,4 +271,46 @@ fn wines_and_tumours_are_scikit_learns() {
         let of = |class| classes(&table).iter().filter(|&&c| c == class).count();
         assert_eq!((0..counts.len()).map(of).collect::<Vec<_>>(), counts);
     }
+}
+
+#[test]
+fn preimages_are_unit_rows_that_their_own_matrix_maps_to_nothing_above_zero() {
+    for scheme in PreimageScheme::ALL {
+        let inputs = table(&DataSource::Preimage { samples: 50, dims: 128, scheme }).features;
+        let weights = Array2::from_shape_vec((128, 128), init::square(scheme, 128, 2026, 0)).unwrap();
+        let highest = inputs.dot(&weights.t()).iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        assert!(highest < 1e-15, "{scheme:?}: {highest}");
+        let mut nearest = f64::INFINITY;
+        for (number, row) in inputs.rows().into_iter().enumerate() {
+            assert!((row.dot(&row) - 1.0).abs() < 1e-14);
+            for other in inputs.rows().into_iter().take(number) {
+                nearest = nearest.min((&row - &other).mapv(|x| x * x).sum().sqrt());
+            }
+        }
+        // science.md S5: 50 such inputs are at least .68 apart
+        assert!((0.6..0.8).contains(&nearest), "{scheme:?}: {nearest}");
+    }
+}
+
+/// The matrix is the first that a start draws, and no other start's.
+#[test]
+fn preimages_of_an_orthogonal_start_belong_to_its_stream() {
+    let source = DataSource::Preimage { samples: 8, dims: 16, scheme: PreimageScheme::Orthogonal };
+    let network = Network::new(
+        &spec::Mlp {
+            layers: vec![16, 16, 1],
+            activation: Activation::Relu,
+            output_activation: Activation::Identity,
+        }
+        .into(),
+    );
+    let start = Init { scheme: Scheme::Orthogonal { gain: 2.0 }, bias: Bias::Zeros, perturb: 0.0 };
+    let highest = |data: u64, start_number: u64| {
+        let inputs = generate(&source, 7, data).unwrap().features;
+        let streams = StartStreams { init: start_number, perturb: 0 };
+        let theta = init::sample(&start, &network, 7, streams, &[]);
+        let weights = Array2::from_shape_vec((16, 16), theta[..256].to_vec()).unwrap();
+        inputs.dot(&weights.t()).iter().copied().fold(f64::NEG_INFINITY, f64::max)
+    };
+    assert!(highest(3, 3) < 1e-15 && highest(3, 4) > 0.1 && highest(0, 3) > 0.1);
 }
