@@ -7,32 +7,28 @@ mod ends;
 mod memory;
 mod phases;
 mod pod;
+mod prepare;
+mod rounded;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use ndarray::Array2;
 use seedsweep_common::digest::Digest;
 use seedsweep_common::fingerprint::{ParameterDigest, SKETCH_LENGTH};
-use seedsweep_common::id::ExperimentIndex;
-use seedsweep_common::init::Scheme;
-use seedsweep_common::measure::{Measured, Plan, TooMuch};
+use seedsweep_common::measure::Measured;
 use seedsweep_common::outcome::{Outcome, StopReason};
 use seedsweep_common::range::RestartRange;
-use seedsweep_common::spec::{
-    Attachment, Batch, DataSource, Experiment, Loss, PolishMode, Precision, SweepSpec, Target, Train,
-};
+use seedsweep_common::spec::{Batch, DataSource, Experiment, Loss, PolishMode, Precision, Train};
 use seedsweep_common::{limits, plan};
 
 use crate::cost::Shape;
 use crate::measure::{self, Track};
 use crate::minima::{self, Probes, Problem};
-use crate::nn::data::{self, DataError, Dataset, Files, Labels, Rows, npy};
-use crate::nn::init::{self, StartError, StartStreams, safetensors};
+use crate::nn::data::{self, DataError, Dataset};
+use crate::nn::init::{self, StartStreams, safetensors};
 use crate::nn::lane::{Lane, Lanes, Level, Precise};
 use crate::nn::network::{self, Network};
 use crate::nn::order::Order;
@@ -44,6 +40,8 @@ pub use ends::{End, EndError};
 use memory::Slot;
 pub use phases::Phase;
 use pod::{Feeds, Source};
+pub use prepare::PrepareError;
+use rounded::{Rounded, Sides, is_right, row_major};
 
 /// Largest product of parameters and training rows at which `polish = "auto"` polishes: a step costs about as much
 /// as an epoch, and there may be thousands.
@@ -77,38 +75,6 @@ pub struct Prepared {
     forced_axis: Option<Axis>,
 }
 
-/// Why an experiment cannot be trained.
-#[derive(Debug, thiserror::Error)]
-pub enum PrepareError {
-    /// The sweep has no such experiment.
-    #[error("the sweep has {experiments} experiments, but number {asked} (counted from 0) was asked for")]
-    NoSuchExperiment {
-        /// The number asked for.
-        asked: u32,
-        /// How many there are.
-        experiments: usize,
-    },
-    /// Its data could not be built.
-    #[error(transparent)]
-    Data(#[from] DataError),
-    /// Its start file does not fit.
-    #[error(transparent)]
-    Start(#[from] StartError),
-    /// Batches of no rows, or larger than the data.
-    #[error(
-        "train.batch is {batch}, but there are {rows} rows to train on; 1 to {rows} or \"full\" is allowed"
-    )]
-    Batch {
-        /// Rows per update.
-        batch: u32,
-        /// Training rows.
-        rows: usize,
-    },
-    /// More measures than an outcome carries, on as many rows as the file turned out to have.
-    #[error("measure: {0}")]
-    Measure(#[from] TooMuch),
-}
-
 /// Why a trial gave no outcome.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
@@ -127,71 +93,6 @@ impl From<Cancelled> for TrainError {
 }
 
 impl Prepared {
-    /// Builds what all trials of `experiment` share and checks that data, network, loss and start fit together.
-    pub fn new(
-        spec: &SweepSpec,
-        experiment: ExperimentIndex,
-        files: Files<'_>,
-    ) -> Result<Self, PrepareError> {
-        let chosen = spec.experiments.get(experiment.0 as usize);
-        let chosen = chosen.ok_or(PrepareError::NoSuchExperiment {
-            asked: experiment.0,
-            experiments: spec.experiments.len(),
-        })?;
-        let dataset = data::load(&chosen.data, &chosen.network, chosen.train.loss, spec.seed, 0, files)?;
-        let network = Network::new(&chosen.network);
-        let start = match &chosen.init.scheme {
-            Scheme::File(file) => {
-                let content = content(file, files)?;
-                let values = if file.path.ends_with(".safetensors") {
-                    safetensors::read(&file.path, &content, &network)?
-                } else {
-                    npy::vector(&file.path, &content)?
-                };
-                init::check_start(&file.path, &values, &network)?;
-                values
-            }
-            _ => Vec::new(),
-        };
-        let mut kept = HashMap::new();
-        if plan::data_matters(chosen) {
-            for file in data_files(&chosen.data.source) {
-                kept.extend(file.digest.zip(Some(content(file, files)?)));
-            }
-        }
-        Self { files: kept, start, ..Self::with_dataset(spec, chosen, network, dataset) }.checked()
-    }
-
-    /// An experiment on data that is already built.
-    fn with_dataset(spec: &SweepSpec, experiment: &Experiment, network: Network, dataset: Dataset) -> Self {
-        Self {
-            probes: Probes::new(&network, &dataset),
-            experiment: experiment.clone(),
-            seed: spec.seed,
-            precision: spec.precision,
-            rounded: Rounded::new(spec.precision, &dataset),
-            network,
-            dataset,
-            start: Vec::new(),
-            files: HashMap::new(),
-            lanes: Lanes::detect(),
-            forced_axis: None,
-        }
-    }
-
-    fn checked(self) -> Result<Self, PrepareError> {
-        let rows = self.epoch_rows();
-        match self.experiment.train.batch {
-            Batch::Size(batch) if !(1..=rows).contains(&(batch as usize)) => {
-                return Err(PrepareError::Batch { batch, rows });
-            }
-            _ => {}
-        }
-        let Experiment { measure, network, .. } = &self.experiment;
-        Plan::new(measure, network).steps(self.updates(rows))?;
-        Ok(self)
-    }
-
     /// Rows that an epoch goes over: those to train on, or what the plan takes for them where the loss needs none.
     fn epoch_rows(&self) -> usize {
         let planned = match self.experiment.train.loss {
@@ -615,22 +516,6 @@ pub struct Replay {
     pub parameters: Vec<u8>,
 }
 
-/// The files that a data source reads.
-fn data_files(source: &DataSource) -> Vec<&Attachment> {
-    match source {
-        DataSource::File(file) => match &file.target {
-            Target::File(target) => vec![&file.features, target],
-            Target::Column(_) | Target::ColumnIndex(_) | Target::Arrays { .. } => vec![&file.features],
-        },
-        _ => Vec::new(),
-    }
-}
-
-fn content(file: &Attachment, files: Files<'_>) -> Result<Arc<[u8]>, DataError> {
-    let found = file.digest.and_then(files);
-    found.ok_or_else(|| DataError::NotAtHand { file: file.path.clone() })
-}
-
 /// Trials that are trained but not polished: restart, data where they are its own, where it ended.
 pub struct Descended(Vec<(u32, Option<Dataset>, Trained)>);
 
@@ -650,90 +535,6 @@ struct Score {
     loss: f64,
     /// `None` for regression.
     accuracy: Option<f64>,
-}
-
-/// A data set in the training precision, each value rounded once.
-#[derive(Debug)]
-enum Rounded {
-    Single(Sides<f32>),
-    Double(Sides<f64>),
-}
-
-impl Rounded {
-    fn new(precision: Precision, dataset: &Dataset) -> Self {
-        match precision {
-            Precision::F32 => Self::Single(Sides::new(dataset)),
-            Precision::F64 => Self::Double(Sides::new(dataset)),
-        }
-    }
-}
-
-/// Rows to train and to test on.
-#[derive(Debug)]
-struct Sides<S> {
-    train: RoundedRows<S>,
-    test: RoundedRows<S>,
-    /// Rows to train on.
-    count: usize,
-}
-
-impl<S: Scalar> Sides<S> {
-    fn new(dataset: &Dataset) -> Self {
-        Self {
-            train: RoundedRows::new(&dataset.train),
-            test: RoundedRows::new(&dataset.test),
-            count: dataset.train.features.nrows(),
-        }
-    }
-}
-
-#[derive(Debug)]
-struct RoundedRows<S> {
-    features: Vec<S>,
-    targets: Vec<S>,
-}
-
-impl<S: Scalar> RoundedRows<S> {
-    fn new(rows: &Rows) -> Self {
-        Self {
-            features: rows.features.iter().map(|&value| S::from_f64(value)).collect(),
-            targets: rows.targets.iter().map(|&value| S::from_f64(value)).collect(),
-        }
-    }
-}
-
-impl<S> RoundedRows<S> {
-    fn as_batch(&self) -> network::Batch<'_, S> {
-        network::Batch { features: &self.features, targets: &self.targets }
-    }
-}
-
-fn row_major(table: &Array2<f64>) -> Cow<'_, [f64]> {
-    table.as_slice().map_or_else(|| Cow::Owned(table.iter().copied().collect()), Cow::Borrowed)
-}
-
-/// Whether a row's outputs name the class of its targets: the largest output (the first of equal ones), or the side
-/// of the threshold between two classes on which the output lies (the threshold itself counts as the lower class).
-fn is_right<S: Scalar>(labels: Labels, loss: Loss, outputs: &[S], targets: &[S]) -> bool {
-    let above = |values: &[S], threshold: f64| values[0].to_f64() > threshold;
-    match (labels, loss) {
-        (Labels::Regression, _) => false,
-        (Labels::OneHot, _) => largest(outputs) == largest(targets),
-        (Labels::Signed, _) => above(outputs, 0.0) == above(targets, 0.0),
-        // the logistic output is a logit
-        (Labels::Binary, Loss::Logistic) => above(outputs, 0.0) == above(targets, 0.5),
-        (Labels::Binary, _) => above(outputs, 0.5) == above(targets, 0.5),
-    }
-}
-
-fn largest<S: Scalar>(values: &[S]) -> usize {
-    let mut largest = 0;
-    for (i, value) in values.iter().enumerate() {
-        if value.gt(values[largest]) {
-            largest = i;
-        }
-    }
-    largest
 }
 
 /// First 16 bytes of BLAKE3 over the parameters' bytes in the training precision; every NaN counts as the same one,

@@ -6,14 +6,16 @@ mod symmetric;
 use std::collections::BTreeSet;
 
 use ndarray::Array2;
-use seedsweep_common::id::Name;
-use seedsweep_common::init::{Bias, Init};
+use seedsweep_common::id::{ExperimentIndex, Name};
+use seedsweep_common::init::{Bias, Init, Scheme};
 use seedsweep_common::spec::{
-    self, Activation, Budget, Data, Level, LrShape, Measure, Minima, Optimizer, Schedule, Stop, Tolerances,
-    Train, VarySet, XorEncoding,
+    self, Activation, Attachment, Budget, Data, Level, LrShape, Measure, Minima, Optimizer, Schedule, Stop,
+    SweepSpec, Target, Tolerances, Train, VarySet, XorEncoding,
 };
 
+use super::rounded::RoundedRows;
 use super::*;
+use crate::nn::data::{Labels, Rows};
 use curves::{assert_close, waves};
 
 pub(super) static RUNNING: AtomicBool = AtomicBool::new(false);
