@@ -79,7 +79,7 @@ pub(crate) enum Verb {
     Report(Report),
     /// Outcome rows, a page at a time
     Outcomes(Outcomes),
-    /// All outcome rows as CSV or JSON lines
+    /// All outcome rows as CSV, JSON lines, Parquet or npz
     Export(Export),
     /// Train one trial again here, compare its bits with the stored ones, say why it is as it is
     Replay(Replay),

@@ -2,7 +2,7 @@
 //! look after each restart and stop when one likes. An interval for one fixed n may not: after 2,000 looks the exact
 //! interval has excluded the truth at some look in 44 % of cases.
 //!
-//! The third of them, hedged betting for any values in [0, 1], is the module `betting`.
+//! Hedged betting, the one for any values in [0, 1], is the module `betting`.
 
 use super::elementary::ln;
 use super::special::ln_gamma;
@@ -42,18 +42,6 @@ fn border(mut outside: f64, mut inside: f64, excluded: impl Fn(f64) -> bool) -> 
     outside
 }
 
-/// Half the width of the sequence mean ± radius for the mean of values in [0, 1] after `n` ≥ 1 of them: normal
-/// mixture of the sub-Gaussian bound with σ = ½ (Robbins 1970; Waudby-Smith et al. 2021 for the choice of ρ), tightest
-/// around `n_best` values.
-pub fn mean_radius(n: u64, n_best: u64) -> f64 {
-    const SIGMA: f64 = 0.5;
-    let n = n as f64;
-    let tail = -2.0 * ln(ALPHA);
-    let rho = (tail + ln(tail + 1.0)) / n_best as f64;
-    let mixed = n * rho + 1.0;
-    SIGMA * (2.0 * mixed / (n * n * rho) * ln(mixed.sqrt() / ALPHA)).sqrt()
-}
-
 #[cfg(test)]
 mod tests {
     use rand::rngs::ChaCha8Rng;
@@ -80,14 +68,6 @@ mod tests {
         assert_eq!(share(0, 0), [0.0, 1.0]);
         // all hits: (.05/(n + 1))^(1/n)
         assert!((share(20, 20)[0] - (0.05_f64 / 21.0).powf(0.05)).abs() < 1e-12);
-    }
-
-    // the science note, section 5
-    #[test]
-    fn radius_equals_an_independent_implementation() {
-        for (n, radius) in [(10, 0.531_877), (50, 0.214_622), (200, 0.110_560), (1000, 0.052_760)] {
-            assert!((mean_radius(n, 50) - radius).abs() < 1e-6, "{n}: {}", mean_radius(n, 50));
-        }
     }
 
     #[test]

@@ -80,13 +80,13 @@ fn restarts(reader: &mut Reader<'_, '_, '_>, most: u32) -> Option<(u32, Option<S
     let Some(rule) = reader.entry("stop_when") else {
         return reader.count("restarts", 1, most, None).map(|restarts| (restarts, None));
     };
-    if let Some(restarts) = reader.entry("restarts") {
+    let beside = reader.entry("restarts");
+    if let Some(restarts) = beside {
         let label = "remove it: with `stop_when` there are as many as it takes, at most `max_restarts`";
         reader.out().error(restarts.node.at, "`restarts` cannot stand beside `stop_when`", label);
-        return None;
     }
     let (rule, max_restarts) = stop_when::read(as_table(rule, reader.out())?, rule.key_at, reader.out())?;
-    Some((max_restarts, Some(rule)))
+    beside.is_none().then_some((max_restarts, Some(rule)))
 }
 
 fn optional_count(reader: &mut Reader<'_, '_, '_>, key: &str, most: u32) -> Option<Option<u32>> {

@@ -426,7 +426,7 @@ fn gelu_stays_within_its_ulp_bounds() {
         "| gelu, f32 | below 0 {:.2} at {:e} | above {:.2} at {:e} |",
         below.0, below.1, above.0, above.1
     );
-    assert!(below.0 <= 1.0 && above.0 <= 1.5, "{below:?} {above:?}");
+    assert!(below.0 <= 1.0 && above.0 <= 1.6, "{below:?} {above:?}");
     // f64 against Φ from the stored 300-bit erf: z = x·√2
     let mut worst = (0.0, 0.0);
     for line in include_str!("reference.txt").lines().filter(|line| line.starts_with("erf ")) {

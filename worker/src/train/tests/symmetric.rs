@@ -75,7 +75,9 @@ fn the_family_with_one_unit_apart_is_stationary_at_its_known_losses() {
     let most = if is_thorough() { 2_000 } else { 200 };
     for (k, loss, numbers) in FAMILY.into_iter().filter(|&(k, ..)| k <= most) {
         let (found, gradient) = at(k, &member(k, numbers));
-        assert!((found - loss).abs() < 1e-9 + 1e-15 * f64::from(k * k), "{k}: {found}");
+        // a chain of k² terms that cancel from a size of k²/4π: as a random walk it is off by k roundings of that
+        let rounding = f64::EPSILON * f64::from(k).powi(3) / (4.0 * PI);
+        assert!((found - loss).abs() < 1e-9 + rounding, "{k}: {found}");
         assert!(gradient < 1e-12 * f64::from(k), "{k}: {gradient:e}");
         // science notes 6.2, to the digits given there
         let known = TIMES_K.iter().find(|known| known.0 == k).expect("every k is known").1;
