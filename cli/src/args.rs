@@ -356,11 +356,11 @@ pub(crate) struct Census {
     /// Label of runs that ended in no basin (failed, diverged)
     #[arg(long, value_name = "LABEL", requires = "labels")]
     pub(crate) none: Option<String>,
-    /// Activation between the layers of --weights: relu, leaky_relu, gelu, tanh or sigmoid
-    #[arg(long, value_name = "NAME", requires = "weights", value_parser = activation)]
+    /// Activation between the layers of the checkpoints: relu, leaky_relu, gelu, tanh or sigmoid
+    #[arg(long, value_name = "NAME", requires = "checkpoints", value_parser = activation)]
     pub(crate) activation: Option<Activation>,
-    /// Outputs of --weights are logits of a softmax, which adds a shift to what leaves a network as it is
-    #[arg(long, requires = "weights")]
+    /// Outputs of the checkpoints are logits of a softmax, which adds a shift to what leaves a network as it is
+    #[arg(long, requires = "checkpoints")]
     pub(crate) softmax: bool,
     /// Largest root-mean-square difference that counts as equal: of outputs [default: 1e-4], of parameters [default: 1e-5]
     #[arg(long, value_name = "NUMBER", conflicts_with = "labels", value_parser = positive, allow_negative_numbers = true)]
@@ -382,8 +382,8 @@ pub(crate) struct Runs {
     pub(crate) outputs: Vec<PathBuf>,
     /// One `.safetensors` checkpoint of fully connected layers per run (`N.weight`, `N.bias`): networks are equal up to the
     /// symmetries of their activation
-    #[arg(long, value_name = "FILE", num_args = 1.., requires = "activation")]
-    pub(crate) weights: Vec<PathBuf>,
+    #[arg(value_name = "CHECKPOINT", requires = "activation")]
+    pub(crate) checkpoints: Vec<PathBuf>,
 }
 
 /// `seedsweep stats`.

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &args::Census) -> Result<Exit, CliError> {
             let (name, text) = read_text(path)?;
             runs::of_labels(&labels(&name, &text, args.none.as_deref())?)
         }
-        None if !args.runs.weights.is_empty() => checkpoints::census(args)?,
+        None if !args.runs.checkpoints.is_empty() => checkpoints::census(args)?,
         None => of_outputs(&args.runs.outputs, args.tolerance.unwrap_or(TOLERANCE))?,
     };
     match args.output {

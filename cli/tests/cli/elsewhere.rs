@@ -1,14 +1,11 @@
 //! Numbers from elsewhere: what `census` and `stats` read, print and refuse.
 
 use std::io::Write;
-use std::path::Path;
 use std::process::Stdio;
 
-use rand::rngs::ChaCha8Rng;
-use rand::{RngExt, SeedableRng};
 use snapbox::{assert_data_eq, str};
 
-use crate::support::{command, run};
+use crate::support::{command, npy, run};
 
 /// A file of a directory of its own.
 fn file(name: &str, text: &str) -> tempfile::TempDir {
@@ -31,17 +28,6 @@ fn e3() -> String {
         (0..).zip(values).map(|(restart, value): (u32, &str)| format!("{name},{restart},{value}\n")).collect()
     };
     format!("experiment,restart,value\n{}{}", rows("x", x), rows("y", y))
-}
-
-/// Writes a `.npy` file of f64 with `values` in two columns.
-fn npy(path: &Path, values: &[f64]) {
-    let shape = format!("({}, 2)", values.len() / 2);
-    let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n");
-    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
-    bytes.extend((header.len() as u16).to_le_bytes());
-    bytes.extend(header.as_bytes());
-    values.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
-    std::fs::write(path, bytes).unwrap();
 }
 
 #[test]
@@ -308,80 +294,4 @@ error: labels.txt has no column `experiment`; it has a, and experiment, restart,
     );
     let json = run(here.path(), &["census", "--labels", "empty.txt", "-o", "json"]).json();
     assert_eq!((&json["schema"], &json["error"]["exit"]), (&"seedsweep.error/1".into(), &2.into()));
-}
-
-/// Writes a checkpoint of layers 2-3-1 as `.safetensors`.
-fn checkpoint(path: &Path, theta: &[f64]) {
-    let header = r#"{"0.weight":{"dtype":"F64","shape":[3,2],"data_offsets":[0,48]},"0.bias":{"dtype":"F64","shape":[3],"data_offsets":[48,72]},"2.weight":{"dtype":"F64","shape":[1,3],"data_offsets":[72,96]},"2.bias":{"dtype":"F64","shape":[1],"data_offsets":[96,104]}}"#;
-    let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
-    bytes.extend(header.as_bytes());
-    bytes.extend(theta.iter().flat_map(|value| value.to_le_bytes()));
-    std::fs::write(path, bytes).unwrap();
-}
-
-/// The 2-3-1 tanh network of `theta` with its units in another order and some signs turned: image number `image`.
-fn turned(theta: &[f64; 13], image: usize) -> Vec<f64> {
-    let order = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]][image % 6];
-    let mut turned = theta.to_vec();
-    for (to, from) in order.into_iter().enumerate() {
-        let sign = if image >> (2 + to) & 1 == 1 { -1.0 } else { 1.0 };
-        turned[2 * to] = sign * theta[2 * from];
-        turned[2 * to + 1] = sign * theta[2 * from + 1];
-        turned[6 + to] = sign * theta[6 + from];
-        turned[9 + to] = sign * theta[9 + from];
-    }
-    turned
-}
-
-#[test]
-fn checkpoints_are_counted_up_to_the_symmetries_of_their_activation() {
-    let here = tempfile::tempdir().unwrap();
-    let mut rng = ChaCha8Rng::seed_from_u64(3);
-    let minima: [[f64; 13]; 4] =
-        std::array::from_fn(|_| std::array::from_fn(|_| 2.0 * rng.random::<f64>() - 1.0));
-    let mut args = vec![
-        "census".to_owned(),
-        "-o".to_owned(),
-        "json".to_owned(),
-        "--activation".to_owned(),
-        "tanh".to_owned(),
-    ];
-    args.push("--weights".to_owned());
-    for run in 0..100 {
-        let name = format!("{run}.safetensors");
-        checkpoint(&here.path().join(&name), &turned(&minima[run % 10 % 4], 7 * run + 1));
-        args.push(name);
-    }
-    let args: Vec<&str> = args.iter().map(String::as_str).collect();
-    let census = run(here.path(), &args).fine().json();
-    let counts: Vec<u64> = census["census"]["basins"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|basin| basin["count"].as_u64().unwrap())
-        .collect();
-    // numbers 0 to 9 fall on 0, 1, 2, 3, 0, 1, 2, 3, 0, 1
-    assert_eq!(counts, [30, 30, 20, 20], "{census}");
-    assert_eq!(census["census"]["ambiguous"], false);
-
-    // a gelu network has no signs to turn
-    let gelu: Vec<&str> = args.iter().map(|arg| if *arg == "tanh" { "gelu" } else { arg }).collect();
-    let found = run(here.path(), &gelu).fine().json()["census"]["basins_found"].as_u64().unwrap();
-    assert!(found > 4, "{found}");
-}
-
-#[test]
-fn checkpoints_that_cannot_be_compared_are_refused() {
-    let here = tempfile::tempdir().unwrap();
-    checkpoint(&here.path().join("a.safetensors"), &[0.5; 13]);
-    std::fs::write(here.path().join("b.safetensors"), b"no").unwrap();
-    let said = |args: &[&str]| {
-        let ran = run(here.path(), args);
-        assert_eq!(ran.code, Some(2), "{}", ran.text());
-        ran.stderr
-    };
-    assert!(said(&["census", "--weights", "a.safetensors"]).contains("--activation"));
-    let refused = said(&["census", "--activation", "tanh", "--weights", "a.safetensors", "b.safetensors"]);
-    assert!(refused.contains("b.safetensors") && refused.contains("ends within its header"), "{refused}");
-    assert!(said(&["census", "--activation", "identity", "--weights", "a.safetensors"]).contains("relu"));
 }

@@ -61,6 +61,17 @@ pub(crate) fn directory(spec: &str) -> TempDir {
     directory
 }
 
+/// Writes a `.npy` file of f64 with `values` in two columns.
+pub(crate) fn npy(path: &Path, values: &[f64]) {
+    let shape = format!("({}, 2)", values.len() / 2);
+    let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+    bytes.extend((header.len() as u16).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    values.iter().for_each(|value| bytes.extend(value.to_le_bytes()));
+    std::fs::write(path, bytes).unwrap();
+}
+
 /// A sweep of 12 trials that takes a blink.
 pub(crate) const QUICK: &str = r#"name = "quick"
 seed = 1

@@ -24,6 +24,8 @@ pub struct RunsReport {
     pub without_basin: u64,
     /// Name of each listed basin, in their order.
     pub names: Vec<String>,
+    /// Where each run ended, in the order given: the number of its basin, `null` for those without.
+    pub ends: Vec<Option<u32>>,
     /// How clearly the tolerance parts the basins; `null` where the basins are given.
     pub guards: Option<Guards>,
     /// What the census says; `representative` counts runs from 0.
@@ -76,6 +78,7 @@ pub(crate) fn report(classes: &[Option<u32>], name: impl Fn(usize) -> String) ->
         names: listed.map(|basin| name(basin.representative as usize)).collect(),
         guards: None,
         warnings: warnings(&census, classes.len() - with_basin.len()),
+        ends,
         census,
     }
 }
@@ -154,6 +157,7 @@ mod tests {
         labels.extend([None; 8]);
         let report = of_labels(&labels);
         assert_eq!((report.n, report.without_basin, report.census.basins_found), (60, 8, 9));
+        assert_eq!((report.ends[0], report.ends[51], report.ends[52]), (Some(0), Some(8), None));
         assert_eq!(report.census.largest_share, Some(Number(25.0 / 60.0)));
         assert_eq!(report.census.chao1.unwrap().estimate, Number(12.0));
         assert!(report.warnings[0].starts_with("8 of 60 runs"), "{:?}", report.warnings);

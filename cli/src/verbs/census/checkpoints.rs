@@ -19,7 +19,7 @@ const TOLERANCE: f64 = 1e-5;
 
 /// The census of the checkpoints that `args` names.
 pub(super) fn census(args: &args::Census) -> Result<RunsReport, CliError> {
-    let files = &args.runs.weights;
+    let files = &args.runs.checkpoints;
     if files.len() > limits::CHECKPOINTS {
         let message = format!("{} checkpoints: at most {} are compared", files.len(), limits::CHECKPOINTS);
         return Err(CliError::new(Kind::Usage, message));
