@@ -57,6 +57,17 @@ pub(crate) struct SweepJson<'a> {
     /// Only where one sweep was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     failures: Option<Vec<FailureJson<'a>>>,
+    /// Only where one sweep was asked for and barriers of it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_barriers: Option<FailedBarriersJson<'a>>,
+}
+
+/// Barriers of which every attempt failed, with the cause that most of them have.
+#[derive(Serialize)]
+struct FailedBarriersJson<'a> {
+    count: u64,
+    cause: &'a str,
+    with_cause: u64,
 }
 
 /// A failed trial in that schema.
@@ -129,7 +140,12 @@ impl<'a> StatusJson<'a> {
             restart: f.restart,
             cause: &f.cause,
         });
-        let sweep = SweepJson { failures: Some(failures.collect()), ..sweep.into() };
+        let failed_barriers = answer.failed_barriers.as_ref().map(|failed| FailedBarriersJson {
+            count: failed.count,
+            cause: &failed.cause,
+            with_cause: failed.with_cause,
+        });
+        let sweep = SweepJson { failures: Some(failures.collect()), failed_barriers, ..sweep.into() };
         Self::new(vec![sweep], answer.workers.clone(), &answer.store_problem)
     }
 
@@ -172,6 +188,7 @@ impl<'a> From<&'a v1::Sweep> for SweepJson<'a> {
             polish_trials_per_slot_s: sweep.polish_trials_per_slot_s,
             of_peak: sweep.of_peak,
             failures: None,
+            failed_barriers: None,
         }
     }
 }
@@ -271,6 +288,7 @@ pub(crate) fn sweep_table(sweep: &v1::Sweep, answer: &v1::GetSweepResponse) -> S
         lines.push("failed trials".to_owned());
         lines.extend(failure_lines(failed, &answer.failures));
     }
+    lines.extend(answer.failed_barriers.as_ref().map(failed_barriers_line));
     lines.push(workers_line(answer.workers.as_ref(), std::slice::from_ref(sweep)));
     lines.extend(problem(&answer.store_problem).map(problem_line));
     lines.join("\n")
@@ -291,6 +309,17 @@ pub(crate) fn failure_lines(failed: u64, failures: &[v1::FailedTrial]) -> Vec<St
         more => lines.push(format!("  and {more} more")),
     }
     lines
+}
+
+/// How many barriers could not be measured, and why.
+fn failed_barriers_line(failed: &v1::FailedBarriers) -> String {
+    let v1::FailedBarriers { count, cause, with_cause } = failed;
+    let whose = match (count, with_cause) {
+        (1, _) => "1 failed barrier".to_owned(),
+        (count, with) if count == with => format!("{count} failed barriers, each"),
+        (count, with) => format!("{count} failed barriers, {with} of them"),
+    };
+    escape(&format!("{whose}: {}", brief(cause)))
 }
 
 /// A cause on one line of bearable length; JSON has all of it.
@@ -431,6 +460,22 @@ mod tests {
             lines[from + 4..],
             ["no workers: trials wait until one joins", "the store takes nothing in: the disk is full"]
         );
+    }
+
+    #[test]
+    fn status_of_one_sweep_says_how_many_barriers_failed_and_why() {
+        let failed =
+            |count, with_cause| v1::FailedBarriers { count, cause: "panic:\n  x".into(), with_cause };
+        assert_eq!(failed_barriers_line(&failed(1, 1)), "1 failed barrier: panic: x");
+        assert_eq!(failed_barriers_line(&failed(3, 3)), "3 failed barriers, each: panic: x");
+        let answer = v1::GetSweepResponse { failed_barriers: Some(failed(3, 2)), ..Default::default() };
+        let table = sweep_table(&sweep(), &answer);
+        assert!(table.lines().any(|line| line == "3 failed barriers, 2 of them: panic: x"), "{table}");
+        let json = serde_json::to_value(StatusJson::one(&sweep(), &answer)).unwrap();
+        let told = serde_json::json!({ "count": 3, "cause": "panic:\n  x", "with_cause": 2 });
+        assert_eq!(json["sweeps"][0]["failed_barriers"], told);
+        let json = serde_json::to_value(StatusJson::one(&sweep(), &v1::GetSweepResponse::default())).unwrap();
+        assert!(json["sweeps"][0].get("failed_barriers").is_none());
     }
 
     #[test]

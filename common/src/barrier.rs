@@ -2,12 +2,21 @@
 
 use crate::fingerprint::ParameterDigest;
 use crate::id::TrialId;
+use crate::plan;
+use crate::spec::Experiment;
 
 /// Points of a segment at which the loss is computed, both ends among them.
 pub const POINTS: usize = 25;
 /// A barrier of this many units of loss is none, however low the ends are: where both losses vanish, no share of them
 /// says what is small.
 pub const NEGLIGIBLE: f64 = 1e-6;
+
+/// Most basins of `experiment` between which barriers are measured; below 2 none are.
+pub fn basins_at_most(experiment: &Experiment) -> u32 {
+    // restarts of which nothing can part two are one basin
+    let most = if plan::can_vary(experiment) { experiment.restarts } else { 1 };
+    experiment.minima.barriers.min(most)
+}
 
 /// Two trials between whose ends a barrier is measured; the smaller one first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,4 +1,4 @@
-//! The .proto files are a public door: a client in another language reads the status.
+//! The .proto files are a public door: a client in another language reads the status and asks for more restarts.
 
 use std::process::Command;
 
@@ -16,7 +16,7 @@ fn python() -> Option<String> {
 }
 
 #[test]
-fn a_python_client_reads_the_status_from_the_proto_files() {
+fn a_python_client_reads_the_status_and_extends_a_sweep_by_the_proto_files() {
     let Some(python) = python() else {
         println!("skipped: no Python with grpcio and grpcio-tools (pip install grpcio grpcio-tools)");
         return;
@@ -28,10 +28,14 @@ fn a_python_client_reads_the_status_from_the_proto_files() {
     stdout(here.path(), &["submit", "sweep.toml", "--store", "store"]);
 
     let out = tempfile::tempdir().unwrap();
-    let script = root().join("tests/python/status.py");
+    let script = root().join("tests/python/client.py");
     let arguments = [root().join("proto/schema"), here.path().join("store"), out.path().to_owned()];
     let client = Command::new(python).arg(script).args(arguments).output().unwrap();
     assert!(client.status.success(), "{}", String::from_utf8_lossy(&client.stderr));
-    assert_eq!(String::from_utf8_lossy(&client.stdout).trim(), "whole-system SWEEP_STATE_RUNNING 0 240");
+    let told = String::from_utf8_lossy(&client.stdout);
+    assert_eq!(
+        told.lines().collect::<Vec<_>>(),
+        ["whole-system SWEEP_STATE_RUNNING 0 240", "extended to 80 40 150, 270 in all"]
+    );
     assert_eq!(coordinator.terminate(), Some(0));
 }

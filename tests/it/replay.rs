@@ -75,7 +75,7 @@ fn a_row_that_training_does_not_give_is_found() -> anyhow::Result<()> {
     let mut coordinator = Process::start(at, &["coordinator", "--store", "store", "--listen", "127.0.0.1:0"]);
     coordinator.line();
     stdout(at, &["submit", "sweep.toml", "--store", "store"]);
-    tokio::runtime::Runtime::new()?.block_on(report_one_wrong_loss(&at.join("store"), 3))?;
+    tokio::runtime::Runtime::new()?.block_on(report_with(&at.join("store"), Lie::Loss(3)))?;
 
     let verified = output(at, &["verify", "--store", "store", "--sample", "100%", "-o", "json"]);
     assert_eq!(verified.status.code(), Some(1));
@@ -97,8 +97,55 @@ fn a_row_that_training_does_not_give_is_found() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Trains all trials of the only sweep as a worker does, but reports a loss one bit off for restart `wrong`.
-async fn report_one_wrong_loss(store: &Path, wrong: u32) -> anyhow::Result<()> {
+#[test]
+fn a_barrier_that_training_does_not_give_is_found() -> anyhow::Result<()> {
+    let directory = directory();
+    let at = directory.path();
+    let minima = "minima = { level = \"raw\", barriers = 4 }\n\n[[experiment]]";
+    std::fs::write(at.join("sweep.toml"), SPEC.replacen("[[experiment]]", minima, 1))?;
+    let mut coordinator = Process::start(at, &["coordinator", "--store", "store", "--listen", "127.0.0.1:0"]);
+    coordinator.line();
+    let verify = ["verify", "--store", "store", "--sample", "100%", "-o", "json"];
+    for (seed, lie) in [(5, Lie::Nothing), (6, Lie::Height(2))] {
+        stdout(at, &["submit", "sweep.toml", "--store", "store", "--set", &format!("seed={seed}")]);
+        tokio::runtime::Runtime::new()?.block_on(report_with(&at.join("store"), lie))?;
+        let verified = output(at, &verify);
+        let checks = &json(&verified.stdout)["checks"];
+        let wrong = u64::from(matches!(lie, Lie::Height(_)));
+        assert_eq!(verified.status.code(), Some(wrong as i32), "{checks}");
+        let found = checks.as_array().expect("checks").iter().map(|check| check["found"].as_u64());
+        assert!(found.eq([0, 0, 0, 0, 0, wrong].map(Some)), "only measuring it again can tell: {checks}");
+        let check = &checks[5];
+        let looked_at = check["looked_at"].as_str().unwrap_or_default();
+        assert!(check["name"] == "barriers" && looked_at == "6 of 6 measured again, bit for bit", "{check}");
+        let problem = check["problems"][0].as_str().unwrap_or_default();
+        assert_eq!(problem.contains("height is stored as"), wrong == 1, "{problem}");
+    }
+    let some = stdout_of_any(at, &["verify", "--store", "store", "--sample", "20%"]);
+    assert!(some.lines().any(|line| line.starts_with("barriers") && line.contains("2 of 6 measured again")));
+    let none = stdout_of_any(at, &["verify", "--store", "store", "--sample", "0%"]);
+    assert!(none.lines().any(|line| line.starts_with("barriers") && line.contains("0 of 6 measured again")));
+    assert_eq!(coordinator.terminate(), Some(0));
+    Ok(())
+}
+
+/// What is said, whatever comes of it.
+fn stdout_of_any(at: &Path, args: &[&str]) -> String {
+    String::from_utf8_lossy(&output(at, args).stdout).into_owned()
+}
+
+/// What a worker reports otherwise than it found it, by one bit.
+#[derive(Clone, Copy)]
+enum Lie {
+    Nothing,
+    /// The loss of this restart.
+    Loss(u32),
+    /// The height of the barrier of this number.
+    Height(u32),
+}
+
+/// Does all the work of the latest sweep as a worker does, but for one `lie`.
+async fn report_with(store: &Path, lie: Lie) -> anyhow::Result<()> {
     let owner = json(&std::fs::read(store.join("coordinator.json"))?);
     let address = owner["address"].as_str().expect("an address").to_owned();
     let token = std::fs::read_to_string(store.join("auth/worker.token"))?;
@@ -113,29 +160,61 @@ async fn report_one_wrong_loss(store: &Path, wrong: u32) -> anyhow::Result<()> {
     let worker_id = worker.register(register).await?.into_inner().worker_id;
     let mut prepared = None;
     loop {
-        let lease = v1::LeaseTasksRequest { worker_id, free_slots: 1, ..Default::default() };
+        // pairs are chosen while nothing can be leased
+        let lease = v1::LeaseTasksRequest { worker_id, free_slots: 1, wait_ms: 1_000, ..Default::default() };
         let leased = worker.lease_tasks(lease).await?.into_inner();
         if let Some(sent) = leased.specs.first() {
             let spec = spec::parse_canonical(&sent.spec_toml)?;
             prepared = Some(Prepared::new(&spec, ExperimentIndex(0), &|_| None)?);
         }
-        let (Some(task), Some(prepared)) = (leased.tasks.first(), &prepared) else { return Ok(()) };
-        let mut outcomes = Vec::new();
-        for restart in task.start..task.end {
-            let mut outcome = prepared.train(restart, &AtomicBool::new(false))?;
-            if restart == wrong {
-                outcome.loss_train = outcome.loss_train.next_up();
+        let (Some(task), Some(prepared)) = (leased.tasks.first(), &prepared) else {
+            if leased.work_left {
+                continue;
             }
-            outcomes.push(v1::Outcome::from(&outcome));
-        }
+            return Ok(());
+        };
+        let (outcomes, barriers) = match &task.barriers {
+            None => (trained(prepared, task, lie)?, Vec::new()),
+            Some(asked) => (Vec::new(), measured(prepared, task.start, &asked.pairs, lie)?),
+        };
         let report = v1::ReportOutcomesRequest {
             worker_id,
-            task: Some(task.clone()),
+            task: Some(v1::Task { barriers: None, ..task.clone() }),
             outcomes,
+            barriers,
             finished: true,
             duration_ms: 1,
             ..Default::default()
         };
         worker.report_outcomes(report).await?;
     }
+}
+
+fn trained(prepared: &Prepared, task: &v1::Task, lie: Lie) -> anyhow::Result<Vec<v1::Outcome>> {
+    let outcome = |restart| {
+        let mut outcome = prepared.train(restart, &AtomicBool::new(false))?;
+        if matches!(lie, Lie::Loss(wrong) if wrong == restart) {
+            outcome.loss_train = outcome.loss_train.next_up();
+        }
+        Ok(v1::Outcome::from(&outcome))
+    };
+    (task.start..task.end).map(outcome).collect()
+}
+
+fn measured(
+    prepared: &Prepared,
+    first: u32,
+    pairs: &[v1::BarrierPair],
+    lie: Lie,
+) -> anyhow::Result<Vec<v1::MeasuredBarrier>> {
+    let running = AtomicBool::new(false);
+    let barrier = |(number, pair): (u32, &v1::BarrierPair)| {
+        let (a, b) = (prepared.end(pair.restart_a, &running)?, prepared.end(pair.restart_b, &running)?);
+        let mut barrier = prepared.barrier(&a, &b, &running)?;
+        if matches!(lie, Lie::Height(wrong) if wrong == number) {
+            barrier.height = barrier.height.next_up();
+        }
+        Ok(v1::MeasuredBarrier { pair: number, barrier: Some((&barrier).into()) })
+    };
+    (first..).zip(pairs).map(barrier).collect()
 }

@@ -6,6 +6,7 @@
 //! count can know, how long a polish is and where stop rules end a trial, [`sample`] finds out by training a few.
 //! Predictions size tasks and tell people what to expect; no outcome depends on them.
 
+pub mod barrier;
 pub mod clock;
 pub mod ending;
 pub mod machine;

@@ -1,5 +1,7 @@
 //! `seedsweep check`: validate a spec with its data, and show what it would do.
 
+mod barriers;
+
 use seedsweep_common::spec::{self, Experiment, ExperimentSummary, Precision, StopWhen, SweepSpec};
 use seedsweep_common::{duration, plan};
 use seedsweep_shell::error::CliError;
@@ -14,6 +16,7 @@ use crate::args;
 use crate::args::Format;
 use crate::sweep_file::SweepFile;
 use crate::{progress, status};
+use barriers::{BarrierCost, PairCost};
 
 /// CPU-seconds for which the trials of one experiment, and those of all, are tried out.
 const SAMPLED_S: f64 = 0.1;
@@ -44,6 +47,8 @@ struct Cost {
     side_by_side: u32,
     train_rows: u64,
     test_rows: u64,
+    /// Where barriers are to be measured.
+    pair: Option<PairCost>,
 }
 
 impl Cost {
@@ -65,6 +70,7 @@ impl Cost {
             side_by_side: shape.side_by_side,
             train_rows: shape.train_rows as u64,
             test_rows: shape.test_rows as u64,
+            pair: PairCost::of(prepared, means, sampled_s),
         }
     }
 }
@@ -101,12 +107,14 @@ pub(crate) fn run(args: &args::Check) -> Result<Exit, CliError> {
     let costs = sweep.prepare(|prepared| Cost::of(prepared, &here.means, sampled_s))?;
     let rows = sweep.spec.experiments.iter().zip(plans).zip(costs);
     let rows: Vec<Row> = rows.map(|((experiment, plan), cost)| row(experiment, plan, cost)).collect();
+    let asked = sweep.spec.experiments.iter().zip(rows.iter().map(|row| row.cost.pair));
+    let barriers = BarrierCost::new(asked, here.slots);
     match args.output {
-        Format::Json => output::line(&plan_json(&sweep, &rows, &here))?,
+        Format::Json => output::line(&plan_json(&sweep, &rows, barriers, &here))?,
         Format::Table => {
             sweep.print_warnings();
             output::line(&plan_table(&sweep.spec, &rows))?;
-            output::line(&cost_table(&rows, &here))?;
+            output::line(&cost_table(&rows, barriers.as_ref(), &here))?;
         }
     }
     if let Err(problem) = sweep.check_memory(&here.means) {
@@ -196,7 +204,7 @@ fn plan_table(spec: &SweepSpec, rows: &[Row]) -> String {
     lines.join("\n")
 }
 
-fn cost_table(rows: &[Row], here: &Here) -> String {
+fn cost_table(rows: &[Row], barriers: Option<&BarrierCost>, here: &Here) -> String {
     let header = ["experiment", "training", "polish", "trials/s", "in all", "memory", "side by side"];
     let lines = rows.iter().map(|row| {
         let Cost { estimate, is_sampled, slot_bytes, side_by_side, .. } = row.cost;
@@ -212,20 +220,26 @@ fn cost_table(rows: &[Row], here: &Here) -> String {
         ]
     });
     let slots = if here.slots == 1 { "1 slot".to_owned() } else { format!("{} slots", here.slots) };
-    let lines = [
+    let mut lines = vec![
         format!(
             "\non this machine ({slots}, {} lanes, each {:.0} GFLOP/s at most), estimated",
             here.means.lanes_name(),
             here.means.machine(Precision::F32).peak_flops / 1e9,
         ),
         status::table(&header, lines),
-        format!(
+    ];
+    lines.extend(barriers.map(BarrierCost::line));
+    lines.push(format!(
             "{} in all · training, polish: of one trial, by the first few, trained just now; with ~ by counting operations, right \
              to about a third, the polish rougher, and trials may stop earlier · memory: of one slot",
-            seconds(here.total_s(rows)),
-        ),
-    ];
+            seconds(total_s(rows, barriers, here)),
+    ));
     lines.join("\n")
+}
+
+/// Seconds of all trials and of what follows them.
+fn total_s(rows: &[Row], barriers: Option<&BarrierCost>, here: &Here) -> f64 {
+    here.total_s(rows) + barriers.map_or(0.0, |barriers| barriers.total_s)
 }
 
 /// A time with as many digits as an estimate deserves.
@@ -251,6 +265,7 @@ struct CheckJson<'a> {
     updates_at_most: u64,
     machine: MachineJson,
     estimated_s: f64,
+    barriers: Option<BarrierCost>,
     experiments: Vec<ExperimentJson<'a>>,
     warnings: &'a [String],
 }
@@ -303,7 +318,7 @@ struct StopWhenJson {
     max_restarts: u32,
 }
 
-fn plan_json(sweep: &SweepFile, rows: &[Row], here: &Here) -> String {
+fn plan_json(sweep: &SweepFile, rows: &[Row], barriers: Option<BarrierCost>, here: &Here) -> String {
     let experiments = rows.iter().zip(&sweep.spec.experiments).map(|(row, experiment)| ExperimentJson {
         name: &row.plan.name,
         layers: experiment.network.sizes(),
@@ -346,7 +361,8 @@ fn plan_json(sweep: &SweepFile, rows: &[Row], here: &Here) -> String {
             slot_bytes_at_most: here.means.slot_bytes,
             peak_gflop_per_s: here.means.machine(Precision::F32).peak_flops / 1e9,
         },
-        estimated_s: here.total_s(rows),
+        estimated_s: total_s(rows, barriers.as_ref(), here),
+        barriers,
         experiments: experiments.collect(),
         warnings: &sweep.warnings,
     })

@@ -1,6 +1,7 @@
 //! `seedsweep verify`: whether what is stored of a sweep is what training gives: counts, digests, the report computed
 //! again, and a sample of its trials trained again.
 
+mod barriers;
 mod borders;
 
 use std::collections::BTreeSet;
@@ -29,6 +30,7 @@ use crate::difference::differences;
 use crate::session;
 use crate::status;
 use crate::stored::{Row, Stored, until_interrupted};
+use barriers::Barriers;
 use borders::Borders;
 
 /// Problems of one check that are shown; `found` counts them all.
@@ -78,10 +80,15 @@ pub(crate) async fn run(args: args::Verify) -> Result<Exit, CliError> {
     let mut checks = vec![digests(&stored), counts(&stored, &rows), recomputed(&stored, &rows, &report)];
     // who wants nothing trained again wants no borders either
     let borders = Borders::new(&stored, if args.sample.0 > 0.0 { &rows } else { &[] })?;
+    let barriers = Barriers::draw(&stored, args.sample, args.draw)?;
     let sample = Sample::draw(&stored, rows, args.sample, args.draw)?;
     let slots = args.slots.count();
     let trained = until_interrupted(interrupts, move |cancelled| {
-        Ok([sample.train(slots, cancelled)?, borders.compare(slots, cancelled)?])
+        let mut checks = vec![sample.train(slots, cancelled)?, borders.compare(slots, cancelled)?];
+        if let Some(barriers) = barriers {
+            checks.push(barriers.measure(slots, cancelled)?);
+        }
+        Ok(checks)
     });
     checks.extend(trained.await?);
     print(&stored, &checks, args.output)?;

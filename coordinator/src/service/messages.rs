@@ -60,6 +60,29 @@ pub(super) fn failed(posted: &Posted, index: ExperimentIndex, failure: Failure) 
     }
 }
 
+/// The cause that most of `causes` have; `None` if there are none.
+pub(super) fn failed_barriers(causes: impl IntoIterator<Item = String>) -> Option<v1::FailedBarriers> {
+    // which restart it was says nothing about what went wrong
+    let without_numbers = |cause: &str| {
+        let parts = cause.split(|c: char| c.is_ascii_digit()).filter(|part| !part.is_empty());
+        parts.collect::<Vec<_>>().join("#")
+    };
+    let mut groups: Vec<(String, v1::FailedBarriers)> = Vec::new();
+    let mut count = 0;
+    for cause in causes {
+        count += 1;
+        let kind = without_numbers(&cause);
+        match groups.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, group)) => group.with_cause += 1,
+            None => groups.push((kind, v1::FailedBarriers { count: 0, cause, with_cause: 1 })),
+        }
+    }
+    let groups = groups.into_iter().map(|(_, group)| group);
+    // of equally frequent ones the first
+    let most = groups.reduce(|most, next| if next.with_cause > most.with_cause { next } else { most })?;
+    Some(v1::FailedBarriers { count, ..most })
+}
+
 /// The workers.
 pub(super) fn workers(counts: WorkerCounts) -> v1::WorkerCounts {
     let kinds = counts.kinds.into_iter();
@@ -155,4 +178,22 @@ pub(super) fn select(board: &Board, selector: &str) -> Result<Posted, Status> {
             format!("is {shown}: {count} sweeps have ids that begin so, more digits are needed"),
         ),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cause_that_most_barriers_have_is_told_whatever_its_numbers() {
+        let told = |causes: &[&str]| failed_barriers(causes.iter().map(|&cause| cause.to_owned()));
+        assert_eq!(told(&[]), None);
+        let of = |count, cause: &str, with_cause| {
+            Some(v1::FailedBarriers { count, cause: cause.to_owned(), with_cause })
+        };
+        let causes = ["panic: a", "restart 17 diverged", "restart 4 diverged", "panic: b"];
+        assert_eq!(told(&causes), of(4, "restart 17 diverged", 2));
+        assert_eq!(told(&["b", "a", "a", "b"]), of(4, "b", 2), "of equally frequent ones the first");
+        assert_eq!(told(&["7 of 8", " of "]), of(2, "7 of 8", 2));
+    }
 }

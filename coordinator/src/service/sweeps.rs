@@ -65,6 +65,20 @@ impl Sweeps {
         Ok(read.iter().map(row).collect())
     }
 
+    /// Why barriers failed; only a sweep with such costs a look into the store.
+    async fn failed_barriers(
+        &self,
+        posted: &Posted,
+        standing: &Standing,
+    ) -> Result<Option<v1::FailedBarriers>, Status> {
+        if standing.view.barriers.as_ref().is_none_or(|stage| stage.counts.failed == 0) {
+            return Ok(None);
+        }
+        let id = posted.facts.id;
+        let causes = self.desk.reader.read(move |store| store.failed_barriers(id)).await?;
+        Ok(messages::failed_barriers(causes.into_values()))
+    }
+
     /// The digests of data files that `facts` names and the store lacks.
     async fn missing_data(&self, facts: &Facts) -> Result<Vec<String>, Status> {
         let named: BTreeSet<Digest> =
@@ -137,6 +151,7 @@ impl SweepService for Sweeps {
             store_problem: self.desk.board.store_problem(),
             spec_toml: posted.facts.spec_toml.clone(),
             barriers: self.barriers(&posted).await?,
+            failed_barriers: self.failed_barriers(&posted, &standing).await?,
         }))
     }
 

@@ -172,6 +172,11 @@ impl Store {
         self.reader().barriers(sweep)
     }
 
+    /// Why there is no barrier, for each pair of which every attempt failed.
+    pub fn failed_barriers(&self, sweep: SweepId) -> Result<BTreeMap<Pair, String>, StoreError> {
+        self.reader().failed_barriers(sweep)
+    }
+
     /// Why the trials of `failed` (restarts by experiment) failed: the first `most` by experiment and restart.
     pub fn failures(
         &self,

@@ -1,6 +1,6 @@
 //! Reads what was committed, and nothing beyond it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Display;
 use std::path::Path;
 
@@ -162,19 +162,44 @@ impl Reader<'_> {
         sweep: SweepId,
     ) -> Result<BTreeMap<Pair, (Barrier, Provenance)>, StoreError> {
         let mut found = BTreeMap::new();
+        self.barrier_records(sweep, |pair, barrier, record| {
+            if let Some(barrier) = barrier {
+                // keys ascend by sequence: the first stays
+                found.entry(pair).or_insert_with(|| (barrier, barriers::provenance(record)));
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// Why there is no barrier, for each pair of which every attempt failed; of several causes the last.
+    pub(super) fn failed_barriers(&self, sweep: SweepId) -> Result<BTreeMap<Pair, String>, StoreError> {
+        let (mut failed, mut measured) = (BTreeMap::new(), HashSet::new());
+        self.barrier_records(sweep, |pair, barrier, record| match barrier {
+            Some(_) => drop(measured.insert(pair)),
+            None => drop(failed.insert(pair, record.cause)),
+        })?;
+        failed.retain(|pair, _| !measured.contains(pair));
+        Ok(failed)
+    }
+
+    /// Hands each durable record of a pair to `take`, with its barrier if it is not a failure.
+    fn barrier_records(
+        &self,
+        sweep: SweepId,
+        mut take: impl FnMut(Pair, Option<Barrier>, BarrierRecord),
+    ) -> Result<(), StoreError> {
         let mut problem = None;
         let scanned = self.database.scan(&key::barriers_of(sweep), |bytes, value| {
             let record =
                 frame::read::<BarrierRecord>(bytes, value).map_err(|error| self.broken(bytes, &error));
             let read = record.and_then(|(sequence, record)| {
                 let barrier = barriers::read(&record).map_err(|error| self.broken(bytes, &error))?;
-                Ok((sequence, barrier, barriers::provenance(record)))
+                Ok((sequence, barrier, record))
             });
             match (Key::decode(bytes), read) {
-                (Some(Key::Barrier { pair, .. }), Ok((sequence, Some(barrier), provenance))) => {
-                    // keys ascend by sequence: the first stays
+                (Some(Key::Barrier { pair, .. }), Ok((sequence, barrier, record))) => {
                     if sequence <= self.committed {
-                        found.entry(pair).or_insert((barrier, provenance));
+                        take(pair, barrier, record);
                     }
                 }
                 (_, Ok(_)) => {}
@@ -183,7 +208,7 @@ impl Reader<'_> {
             problem.is_none()
         });
         scanned.map_err(|error| error.at(self.directory))?;
-        problem.map_or(Ok(found), Err)
+        problem.map_or(Ok(()), Err)
     }
 
     fn broken(&self, key: &[u8], problem: &dyn Display) -> StoreError {

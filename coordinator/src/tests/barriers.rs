@@ -170,3 +170,44 @@ async fn wrong_reports_of_barriers_are_refused_by_field() {
     assert!(refused.message().contains("another kind"), "{}", refused.message());
     server.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_barriers_failed_is_told_also_after_a_restart() {
+    let store = tempfile::tempdir().unwrap();
+    let server = two_by_two(store.path()).await;
+    let mut users = server.users().await;
+    submit(&mut users, asking(4)).await;
+    let mut worker = FakeWorker::join(&server).await;
+    let mut task = worker.reach_the_second_stage().await;
+    // of three pairs (0,1), (0,2), (1,2) all ends of restart 1 are wrong; the other pair is measured
+    loop {
+        let mut barriers = measured(&task);
+        let pairs = &task.barriers.as_ref().unwrap().pairs;
+        for (row, pair) in barriers.iter_mut().zip(pairs) {
+            let barrier = row.barrier.as_mut().unwrap();
+            for (restart, digest) in
+                [(pair.restart_a, &mut barrier.digest_a), (pair.restart_b, &mut barrier.digest_b)]
+            {
+                digest[0] ^= u8::from(restart == 1);
+            }
+        }
+        worker.report_barriers(&task, barriers).await.unwrap();
+        if sweep(&mut users, "x").await.state() == v1::SweepState::Done {
+            break;
+        }
+        task = soon(worker.one_task()).await;
+    }
+    let why = async |users: &mut Users| {
+        let request = v1::GetSweepRequest { selector: "x".into() };
+        let answer = users.get_sweep(request).await.unwrap().into_inner();
+        assert_eq!(answer.sweep.unwrap().barriers.map(|stage| (stage.done, stage.failed)), Some((1, 2)));
+        answer.failed_barriers
+    };
+    let cause = "restart 1 of experiment 0 (the first is 0) ended elsewhere than stored".to_owned();
+    let told = Some(v1::FailedBarriers { count: 2, cause, with_cause: 2 });
+    assert_eq!(why(&mut users).await, told);
+    server.stop().await;
+    let server = two_by_two(store.path()).await;
+    assert_eq!(why(&mut server.users().await).await, told);
+    server.stop().await;
+}

@@ -432,6 +432,23 @@ pub struct GetSweepResponse {
     /// The barriers measured so far, at most 4,096.
     #[prost(message, repeated, tag = "30")]
     pub barriers: ::prost::alloc::vec::Vec<BarrierRow>,
+    /// Why barriers could not be measured; absent while `sweep.barriers.failed` is 0.
+    #[prost(message, optional, tag = "31")]
+    pub failed_barriers: ::core::option::Option<FailedBarriers>,
+}
+/// Barriers of which every attempt failed.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FailedBarriers {
+    /// How many there are.
+    #[prost(uint64, tag = "1")]
+    pub count: u64,
+    /// The cause that most of them have, in words for people, at most 4 KiB. Causes that differ in numbers only count as
+    /// one, and the first of them is told.
+    #[prost(string, tag = "2")]
+    pub cause: ::prost::alloc::string::String,
+    /// How many of them have it.
+    #[prost(uint64, tag = "3")]
+    pub with_cause: u64,
 }
 /// A barrier and the trials between whose ends it is.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -863,8 +880,9 @@ pub mod sweep_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Asks for more restarts of a sweep; one that is done runs again. Idempotent: `restarts` is the number in all, and an
-        /// experiment that has as many is left as it is. Durable before the reply. FAILED_PRECONDITION if it was cancelled,
-        /// INVALID_ARGUMENT if a spec with so many restarts would be refused.
+        /// experiment that has as many is left as it is. Durable before the reply. NOT_FOUND if there is no such sweep or
+        /// experiment, FAILED_PRECONDITION if the sweep was cancelled, INVALID_ARGUMENT if a spec with so many restarts would
+        /// be refused.
         pub async fn extend_sweep(
             &mut self,
             request: impl tonic::IntoRequest<super::ExtendSweepRequest>,
@@ -1021,8 +1039,9 @@ pub mod sweep_service_server {
             tonic::Status,
         >;
         /// Asks for more restarts of a sweep; one that is done runs again. Idempotent: `restarts` is the number in all, and an
-        /// experiment that has as many is left as it is. Durable before the reply. FAILED_PRECONDITION if it was cancelled,
-        /// INVALID_ARGUMENT if a spec with so many restarts would be refused.
+        /// experiment that has as many is left as it is. Durable before the reply. NOT_FOUND if there is no such sweep or
+        /// experiment, FAILED_PRECONDITION if the sweep was cancelled, INVALID_ARGUMENT if a spec with so many restarts would
+        /// be refused.
         async fn extend_sweep(
             &self,
             request: tonic::Request<super::ExtendSweepRequest>,
@@ -1681,9 +1700,10 @@ pub struct SpeedGuess {
     /// 64 hex digits.
     #[prost(string, tag = "1")]
     pub sweep_id: ::prost::alloc::string::String,
+    /// Number of the experiment; of the second stage the number behind the last experiment.
     #[prost(uint32, tag = "2")]
     pub experiment: u32,
-    /// Microseconds of one slot for one trial among many; 0 counts as 1.
+    /// Microseconds of one slot for one trial among many, or for a pair of the second stage; 0 counts as 1.
     #[prost(uint64, tag = "3")]
     pub us_per_trial: u64,
 }

@@ -50,6 +50,14 @@ impl Library {
         self.sweeps.keys().map(ToString::to_string).collect()
     }
 
+    /// The number by which tasks of barriers go: the one behind the last experiment. `None` where no barriers are asked
+    /// for, or the spec is not here.
+    pub(crate) fn second_stage(&self, sweep: SweepId) -> Option<ExperimentIndex> {
+        let experiments = &self.sweeps.get(&sweep)?.spec.experiments;
+        let asks = experiments.iter().any(|experiment| experiment.minima.barriers > 1);
+        asks.then(|| ExperimentIndex(experiments.len() as u32))
+    }
+
     /// Takes in a spec as sent.
     pub(crate) fn add(&mut self, sent: &v1::SweepSpec) -> Result<(), String> {
         let id: SweepId = sent.sweep_id.parse().map_err(|error| format!("sweep_id: {error}"))?;

@@ -485,19 +485,27 @@ impl Worker {
         }
     }
 
-    /// Has the coordinator told what trials of a task's experiment should take here, once.
+    /// Has the coordinator told what trials of a task's experiment should take here, and pairs of its second stage, once.
     fn guess(&mut self, task: &v1::Task, prepared: &Prepared) {
+        let shape = prepared.shape();
+        let machine = *self.config.means.machine(shape.precision);
+        self.tell(&task.sweep_id, task.experiment, || cost::estimate(&shape, &machine).total_s());
+        let sweep = convert::sweep_id("task.sweep_id", &task.sweep_id).ok();
+        let stage = sweep.and_then(|sweep| self.library.as_ref()?.second_stage(sweep));
+        if let Some(stage) = stage.filter(|_| shape.experiment.minima.barriers > 1) {
+            let pair_s = || cost::barrier::estimate(&shape, &machine).pair_s();
+            self.tell(&task.sweep_id, stage.0, pair_s);
+        }
+    }
+
+    /// Has the coordinator told what a trial or a pair of `experiment` should take, unless it was before.
+    fn tell(&mut self, sweep_id: &str, experiment: u32, seconds: impl FnOnce() -> f64) {
         if self.told.len() >= GUESSES_KEPT {
             self.told.clear();
         }
-        if self.told.insert((task.sweep_id.clone(), task.experiment)) {
-            let shape = prepared.shape();
-            let estimate = cost::estimate(&shape, self.config.means.machine(shape.precision));
-            self.guesses.push(v1::SpeedGuess {
-                sweep_id: task.sweep_id.clone(),
-                experiment: task.experiment,
-                us_per_trial: (estimate.total_s() * 1e6) as u64,
-            });
+        if self.told.insert((sweep_id.to_owned(), experiment)) {
+            let us_per_trial = (seconds() * 1e6) as u64;
+            self.guesses.push(v1::SpeedGuess { sweep_id: sweep_id.to_owned(), experiment, us_per_trial });
         }
     }
 

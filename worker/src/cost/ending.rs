@@ -63,16 +63,12 @@ impl Counts {
 
 /// The work after one trial's training.
 pub fn counts(shape: &Shape<'_>, machine: &Machine) -> Counts {
-    // half as many numbers in a register, and functions of more terms
-    let width = if shape.precision == Precision::F32 { (shape.width / 2).max(1) } else { shape.width };
-    let alone = Shape { side_by_side: 1, width, precision: Precision::F64, ..*shape };
-    let double = machine.in_double();
+    let (alone, double) = (alone(shape), machine.in_double());
     let pass = Pass { shape: &alone, machine: &double, backward: true };
-    let all = |counts: Training| weighed(&counts.terms(), &ALONE);
-    let gradient = all(pass.counts(shape.train_rows as f64));
+    let gradient = weighed_alone(&pass.counts(shape.train_rows as f64));
     let outputs = f64::from(shape.experiment.network.outputs());
     let parameters = parameters(shape.experiment);
-    let probes = all(Pass { backward: false, ..pass }.counts(PROBES));
+    let probes = weighed_alone(&Pass { backward: false, ..pass }.counts(PROBES));
     let mut counts = Counts {
         sketches: gradient + probes + SKETCHES * (parameters + PROBES * outputs),
         measures: measured_operations(shape.experiment, shape.train_rows as f64) * machine.cycle_fmas(),
@@ -95,6 +91,18 @@ pub fn counts(shape: &Shape<'_>, machine: &Machine) -> Counts {
         (counts.gradients, counts.hessians) = (gradients * gradient, hessians * parameters * gradient);
     }
     counts
+}
+
+/// `shape` as what follows training looks at it: one network, in double precision.
+pub(super) fn alone<'a>(shape: &Shape<'a>) -> Shape<'a> {
+    // half as many numbers in a register
+    let width = if shape.precision == Precision::F32 { (shape.width / 2).max(1) } else { shape.width };
+    Shape { side_by_side: 1, width, precision: Precision::F64, ..*shape }
+}
+
+/// The work of a pass over rows of [`alone`], in vector multiply-adds.
+pub(super) fn weighed_alone(counts: &Training) -> f64 {
+    weighed(&counts.terms(), &ALONE)
 }
 
 /// A gradient over all rows, whose lanes are all filled.

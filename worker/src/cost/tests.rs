@@ -5,7 +5,7 @@ use super::*;
 use crate::train::Prepared;
 
 /// A machine that does 16 multiply-adds in a nanosecond.
-const MACHINE: Machine = Machine {
+pub(super) const MACHINE: Machine = Machine {
     fma_s: 1e-9,
     cycle_s: 1e-9,
     tanh_s: 10e-9,

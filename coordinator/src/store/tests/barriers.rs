@@ -55,6 +55,8 @@ fn a_second_stage_comes_back_whole() {
     for (number, (found, how)) in [0, 1, 2, 3, 6].into_iter().zip(stored.values()) {
         assert!(found.same_bits(&barrier(number)) && *how == provenance(), "{found:?}");
     }
+    let unmeasurable = store.failed_barriers(sweep_id()).unwrap();
+    assert_eq!(unmeasurable, [(pair(5), "broke".to_owned())].into(), "a barrier outweighs a failure");
     // one that differs is a divergence, and the first stays
     let other = Barrier { height: 9.0, ..barrier(1) };
     let record =

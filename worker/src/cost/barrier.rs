@@ -1,0 +1,187 @@
+//! The work of the second stage: trials trained again, each by itself, and the loss on the way between two ends.
+
+use std::sync::atomic::AtomicBool;
+
+use seedsweep_common::barrier::POINTS;
+use seedsweep_common::limits;
+use seedsweep_common::spec::Experiment;
+
+use super::clock::cpu_seconds;
+use super::ending::{alone, weighed_alone};
+use super::machine::Machine;
+use super::training::Pass;
+use super::{Shape, layers};
+use crate::train::{End, Prepared};
+
+/// Kinds of work between two ends.
+const TERMS: usize = 2;
+/// Factors of what is counted between two ends: passes over the rows, and matching of units.
+const BETWEEN: [f64; TERMS] = [1.0, 1.0];
+/// Matchings of one pair of networks with several hidden layers: so many starts, and rounds until nothing moves.
+const MATCHINGS: f64 = 5.0 * 4.0;
+/// Seconds that the coordinator wants a task to take, unless told otherwise.
+const TASK_S: f64 = 1.0;
+/// Trials that are trained to see what a pair takes.
+const ENDS: u32 = 8;
+
+/// Seconds of one slot that the second stage takes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct PairEstimate {
+    /// Training one trial again, to the end that is compared.
+    pub end_s: f64,
+    /// Matching the units of two ends, and the losses on the way.
+    pub between_s: f64,
+}
+
+impl PairEstimate {
+    /// A pair whose trials no other pair has had trained.
+    pub fn pair_s(&self) -> f64 {
+        2.0 * self.end_s + self.between_s
+    }
+}
+
+/// Most pairs of basins that are compared in `experiment`, and trials that are trained again for them, in tasks of
+/// `pairs_per_task` (at least 1) that each train the trials of their pairs once.
+pub fn pairs_and_trainings(experiment: &Experiment, pairs_per_task: u64) -> (u64, u64) {
+    let basins = seedsweep_common::barrier::basins_at_most(experiment);
+    let mut tasks: Vec<Vec<bool>> = Vec::new();
+    let mut number = 0;
+    // the order in which pairs are chosen (`common::analysis::connected`)
+    for later in 1..basins as usize {
+        for earlier in 0..later {
+            let task = (number / pairs_per_task.max(1)) as usize;
+            number += 1;
+            if tasks.len() <= task {
+                tasks.push(vec![false; basins as usize]);
+            }
+            tasks[task][earlier] = true;
+            tasks[task][later] = true;
+        }
+    }
+    let trainings = tasks.iter().flatten().filter(|is_trained| **is_trained).count();
+    (number, trainings as u64)
+}
+
+/// What a pair takes on `machine` by its operations; `shape` is that of both trials.
+pub fn estimate(shape: &Shape<'_>, machine: &Machine) -> PairEstimate {
+    let end_s = super::estimate(&Shape { side_by_side: 1, ..*shape }, machine).total_s();
+    let between = super::weighed(&counts(shape, machine), &BETWEEN);
+    PairEstimate { end_s, between_s: between * machine.fma_s }
+}
+
+/// Work between two ends, in vector multiply-adds.
+fn counts(shape: &Shape<'_>, machine: &Machine) -> [f64; TERMS] {
+    let (alone, double) = (alone(shape), machine.in_double());
+    let pass = Pass { shape: &alone, machine: &double, backward: false };
+    let passes = POINTS as f64 * weighed_alone(&pass.counts(shape.train_rows as f64));
+    let layers: Vec<(f64, f64)> = layers(shape.experiment).collect();
+    // distances of all pairs of units, and an assignment
+    let matched = |pair: &[(f64, f64)]| {
+        let ((inputs, units), (_, outputs)) = (pair[0], pair[1]);
+        units * units * (inputs + 1.0 + outputs) + units.powi(3)
+    };
+    let times = if layers.len() > 2 { MATCHINGS } else { 1.0 };
+    let matching = times * layers.windows(2).map(matched).sum::<f64>();
+    [passes, matching * machine.cycle_fmas()]
+}
+
+/// What a pair takes of the CPU, by training some of the first trials and looking between them, as long as that takes
+/// less than about `budget_s`. `None` where by `estimate` one pair alone takes more, or where a trial has no end.
+pub fn sample(prepared: &Prepared, estimate: PairEstimate, budget_s: f64) -> Option<PairEstimate> {
+    let restarts = prepared.shape().experiment.restarts.min(ENDS);
+    if restarts < 2 || estimate.pair_s() > budget_s {
+        return None;
+    }
+    let running = AtomicBool::new(false);
+    let mut ends: Vec<End> = Vec::new();
+    let from = cpu_seconds();
+    for restart in 0..restarts {
+        let end_s = (cpu_seconds() - from) / ends.len().max(1) as f64;
+        let next = (ends.len() + 1) as f64 * (end_s + estimate.between_s);
+        if ends.len() >= 2 && next > budget_s {
+            break;
+        }
+        ends.push(prepared.end(restart, &running).ok()?);
+    }
+    let trained = cpu_seconds();
+    for pair in ends.windows(2) {
+        prepared.barrier(&pair[0], &pair[1], &running).ok()?;
+    }
+    Some(PairEstimate {
+        end_s: (trained - from) / ends.len() as f64,
+        between_s: (cpu_seconds() - trained) / (ends.len() - 1) as f64,
+    })
+}
+
+/// Pairs in one task, where `pairs` are shared by `slots` and each takes `pair_s`: about as the coordinator sizes tasks.
+pub fn pairs_per_task(pairs: u64, pair_s: f64, slots: u32) -> u64 {
+    let share = pairs.div_ceil(2 * u64::from(slots.max(1)));
+    // `as` saturates
+    let timely = (TASK_S / pair_s) as u64;
+    share.min(timely).clamp(1, limits::PAIRS_PER_TASK.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use seedsweep_common::id::ExperimentIndex;
+    use seedsweep_common::spec;
+
+    use super::*;
+    use crate::cost::tests::MACHINE;
+
+    /// MOONS, asking for barriers between so many basins.
+    fn asking(barriers: u32, restarts: u32, layers: &str) -> Prepared {
+        let text = format!(
+            "name = \"m\"\nseed = 7\nnetwork = {{ layers = {layers}, activation = \"tanh\" }}\n\
+             data = {{ dataset = \"moons\" }}\n\
+             train = {{ loss = \"mse\", l2 = 1e-3, lr = 0.05, batch = 4, epochs = 20 }}\n\
+             minima = {{ polish = true, barriers = {barriers} }}\n\
+             [[experiment]]\nname = \"a\"\ninit = \"xavier_uniform\"\nrestarts = {restarts}\nvary = [\"init\"]\n"
+        );
+        let spec = spec::parse("cost", &text, &[]).unwrap_or_else(|errors| panic!("{errors}")).spec;
+        Prepared::new(&spec, ExperimentIndex(0), &|_| None).expect("it can be trained")
+    }
+
+    #[test]
+    fn pairs_and_trainings_are_those_that_tasks_name() {
+        let counted = |barriers, restarts, per_task| {
+            pairs_and_trainings(asking(barriers, restarts, "[2, 4, 1]").shape().experiment, per_task)
+        };
+        assert_eq!(counted(0, 300, 1), (0, 0));
+        assert_eq!(counted(1, 300, 1), (0, 0));
+        assert_eq!(counted(4, 300, 1), (6, 12), "two trainings for each pair alone");
+        // (0,1) (0,2) (1,2) | (0,3) (1,3) (2,3)
+        assert_eq!(counted(4, 300, 3), (6, 3 + 4));
+        assert_eq!(counted(20, 300, 190), (190, 20), "one task trains each once");
+        assert_eq!(counted(20, 5, 64), (10, 5), "no more basins than restarts");
+    }
+
+    #[test]
+    fn tasks_of_pairs_are_shared_and_bounded() {
+        assert_eq!(pairs_per_task(12, 1e-3, 2), 3);
+        assert_eq!(pairs_per_task(1, 1e-3, 2), 1);
+        assert_eq!(pairs_per_task(4_096, 1e-9, 1), 64);
+        assert_eq!(pairs_per_task(190, 30.0, 2), 1);
+    }
+
+    #[test]
+    fn a_pair_costs_two_trainings_and_what_lies_between() {
+        let small = asking(4, 300, "[2, 4, 1]");
+        let large = asking(4, 300, "[2, 40, 40, 1]");
+        let of = |prepared: &Prepared| estimate(&prepared.shape(), &MACHINE);
+        let (small, large) = (of(&small), of(&large));
+        assert!(small.end_s > 0.0 && small.between_s > 0.0);
+        assert!(small.pair_s() > 2.0 * small.end_s);
+        assert!(large.between_s > 10.0 * small.between_s, "{large:?} {small:?}");
+    }
+
+    #[test]
+    fn a_pair_is_tried_where_it_is_cheap() {
+        let prepared = asking(4, 300, "[2, 4, 1]");
+        let guess = PairEstimate { end_s: 1e-4, between_s: 1e-5 };
+        let sampled = sample(&prepared, guess, 0.2).unwrap();
+        assert!(sampled.end_s > 0.0 && sampled.between_s > 0.0, "{sampled:?}");
+        assert_eq!(sample(&prepared, PairEstimate { end_s: 1.0, ..guess }, 0.2), None);
+        assert_eq!(sample(&asking(4, 1, "[2, 4, 1]"), guess, 0.2), None, "one restart has no pair");
+    }
+}
