@@ -51,9 +51,8 @@ impl Job for Geometry {
                 nearest = nearest.min(jacobi::distance(row, other));
             }
         }
-        let mut values = Vec::new();
-        let mut same = rows.clone();
-        jacobi::singular_values(&mut same, width, &mut values);
+        let mut room = vec![0.0; rows.len() + width];
+        let values = jacobi::singular_values(&rows, width, &mut room);
         let least = RANK_SHARE * values.iter().fold(0.0, |largest: f64, &value| largest.max(value));
         let rank = values.iter().filter(|&&value| value > least).count() as f64;
         let angles = angles(&mut rows, width, &lengths);

@@ -1,5 +1,6 @@
 //! Singular values by one-sided Jacobi rotations (Hestenes 1958), which keep the small ones' digits where the
-//! eigenvalues of a Gram matrix lose half of them. For single numbers, or for the matrices of several trials in lanes.
+//! eigenvalues of a Gram matrix lose half of them. For single numbers, or for the matrices of several trials in lanes:
+//! there are no closures and no folds, whose bodies would be compiled without the instructions of the lanes.
 
 use crate::nn::lane::{Lane, elements};
 use crate::nn::scalar::{Number, Scalar as _};
@@ -13,30 +14,47 @@ const CHAINS: usize = 8;
 /// Σ aᵢ·bᵢ, in [`CHAINS`] chains, ascending.
 #[inline(always)]
 pub(super) fn dot<V: Number>(a: &[V], b: &[V]) -> V {
-    chains(a, b, |a, b| a.mul(b))
+    let (mut sums, mut rest) = ([V::ZERO; CHAINS], V::ZERO);
+    let ((whole_a, rest_a), (whole_b, rest_b)) = (a.as_chunks::<CHAINS>(), b.as_chunks::<CHAINS>());
+    for (a, b) in whole_a.iter().zip(whole_b) {
+        for c in 0..CHAINS {
+            sums[c] = sums[c].add(a[c].mul(b[c]));
+        }
+    }
+    for (&a, &b) in rest_a.iter().zip(rest_b) {
+        rest = rest.add(a.mul(b));
+    }
+    total(a.len(), rest, sums)
 }
 
 /// ‖a − b‖.
 #[inline(always)]
 pub(super) fn distance<V: Number>(a: &[V], b: &[V]) -> V {
-    chains(a, b, |a, b| a.sub(b).mul(a.sub(b))).sqrt()
-}
-
-#[inline(always)]
-fn chains<V: Number>(a: &[V], b: &[V], term: impl Fn(V, V) -> V) -> V {
-    let (whole_a, rest_a) = a.as_chunks::<CHAINS>();
-    let (whole_b, rest_b) = b.as_chunks::<CHAINS>();
-    let rest = rest_a.iter().zip(rest_b).fold(V::ZERO, |sum, (&a, &b)| sum.add(term(a, b)));
-    if whole_a.is_empty() {
-        return rest;
-    }
-    let mut sums = [V::ZERO; CHAINS];
+    let (mut sums, mut rest) = ([V::ZERO; CHAINS], V::ZERO);
+    let ((whole_a, rest_a), (whole_b, rest_b)) = (a.as_chunks::<CHAINS>(), b.as_chunks::<CHAINS>());
     for (a, b) in whole_a.iter().zip(whole_b) {
-        for ((sum, &a), &b) in sums.iter_mut().zip(a).zip(b) {
-            *sum = sum.add(term(a, b));
+        for c in 0..CHAINS {
+            let difference = a[c].sub(b[c]);
+            sums[c] = sums[c].add(difference.mul(difference));
         }
     }
-    sums.iter().fold(rest, |total, &sum| total.add(sum))
+    for (&a, &b) in rest_a.iter().zip(rest_b) {
+        let difference = a.sub(b);
+        rest = rest.add(difference.mul(difference));
+    }
+    total(a.len(), rest, sums).sqrt()
+}
+
+/// The sum of `count` terms from that of the last ones and those of the chains.
+#[inline(always)]
+fn total<V: Number>(count: usize, rest: V, sums: [V; CHAINS]) -> V {
+    let mut total = rest;
+    if count >= CHAINS {
+        for sum in sums {
+            total = total.add(sum);
+        }
+    }
+    total
 }
 
 /// The larger one; `a` where one is NaN.
@@ -51,36 +69,54 @@ fn size<V: Number>(x: V) -> V {
 }
 
 /// The singular values of the matrix `rows` (any number, `length`), in no order; as many as its smaller side. Where
-/// something is not finite they mean nothing. What is in `rows` is lost.
+/// something is not finite they mean nothing. `room` is for as many numbers as `rows` has, and for the values.
 #[inline(always)]
-pub(super) fn singular_values<V: Lane>(rows: &mut Vec<V>, length: usize, values: &mut Vec<V>) {
-    values.clear();
-    let largest = rows.iter().fold(V::ZERO, |largest, &x| larger(largest, size(x)));
-    let count = rows.len() / length;
+pub(super) fn singular_values<'r, V: Lane>(rows: &[V], length: usize, room: &'r mut [V]) -> &'r [V] {
+    let (turned, values) = room.split_at_mut(rows.len());
+    let mut largest = V::ZERO;
+    for &x in rows {
+        largest = larger(largest, size(x));
+    }
     let unit = V::select(largest.gt(V::ZERO), largest, V::ONE);
-    rows.iter_mut().for_each(|x| *x = x.div(unit));
-    let length = if count > length {
-        *rows = (0..length).flat_map(|k| rows[k..].iter().step_by(length).copied()).collect();
-        count
+    let count = rows.len() / length;
+    let (count, length) = if count > length {
+        for (k, column) in turned.chunks_exact_mut(count).enumerate() {
+            for (to, row) in column.iter_mut().zip(rows.chunks_exact(length)) {
+                *to = row[k].div(unit);
+            }
+        }
+        (length, count)
     } else {
-        length
+        for (to, &x) in turned.iter_mut().zip(rows) {
+            *to = x.div(unit);
+        }
+        (count, length)
     };
-    make_orthogonal(rows, length);
-    values.extend(rows.chunks_exact(length).map(|row| dot(row, row).sqrt().mul(unit)));
+    let values = &mut values[..count];
+    make_orthogonal(turned, length, values);
+    for square in &mut *values {
+        *square = square.sqrt().mul(unit);
+    }
+    values
 }
 
-/// Turns pairs of rows in their plane until all are orthogonal. A lane that is done stays as it is while others go on.
+/// Turns pairs of rows in their plane until all are orthogonal, and leaves the squares of their lengths. A lane that is
+/// done stays as it is while others go on.
 #[inline(always)]
-fn make_orthogonal<V: Lane>(rows: &mut [V], length: usize) {
+fn make_orthogonal<V: Lane>(rows: &mut [V], length: usize, squares: &mut [V]) {
     // what rounding leaves of the product of orthogonal rows
     let tolerance = V::from_f64(f64::EPSILON * length.max(8) as f64);
+    for (square, row) in squares.iter_mut().zip(rows.chunks_exact(length)) {
+        *square = dot(row, row);
+    }
     for _ in 0..SWEEPS {
         let mut turned = false;
-        for q in 1..rows.len() / length {
+        for q in 1..squares.len() {
             let (before, from_q) = rows.split_at_mut(q * length);
             let y = &mut from_q[..length];
-            for x in before.chunks_exact_mut(length) {
-                turned |= turn(x, y, tolerance);
+            let (squares_before, from_q) = squares.split_at_mut(q);
+            for (x, xx) in before.chunks_exact_mut(length).zip(squares_before) {
+                turned |= turn(x, y, xx, &mut from_q[0], tolerance);
             }
         }
         if !turned {
@@ -89,23 +125,30 @@ fn make_orthogonal<V: Lane>(rows: &mut [V], length: usize) {
     }
 }
 
-/// Makes `x` and `y` orthogonal by a rotation, in the lanes where they are not; says whether there was one.
+/// Makes `x` and `y`, whose squares are `xx` and `yy`, orthogonal by a rotation, in the lanes where they are not; says
+/// whether there was one.
 #[inline(always)]
-fn turn<V: Lane>(x: &mut [V], y: &mut [V], tolerance: V) -> bool {
-    let (xx, yy, xy) = (dot(x, x), dot(y, y), dot(x, y));
-    let is_askew = size(xy).gt(tolerance.mul(xx.mul(yy).sqrt()));
+fn turn<V: Lane>(x: &mut [V], y: &mut [V], xx: &mut V, yy: &mut V, tolerance: V) -> bool {
+    let xy = dot(x, y);
+    let is_askew = size(xy).gt(tolerance.mul(xx.mul(*yy).sqrt()));
     let askew = V::select(is_askew, V::ONE, V::ZERO);
-    if elements(std::slice::from_ref(&askew)).iter().all(|lane| lane.to_f64() == 0.0) {
+    let mut any = false;
+    for lane in elements(std::slice::from_ref(&askew)) {
+        // all are looked at, so that the lanes are compared at once
+        any |= lane.to_f64() != 0.0;
+    }
+    if !any {
         return false;
     }
-    let zeta = yy.sub(xx).div(V::from_f64(2.0).mul(xy));
+    let zeta = yy.sub(*xx).div(V::from_f64(2.0).mul(xy));
     let root = V::ONE.add(zeta.mul(zeta)).sqrt();
     let tangent = V::ONE.div(zeta.add(V::select(V::ZERO.gt(zeta), root.neg(), root)));
     let cosine = V::select(is_askew, V::ONE.div(V::ONE.add(tangent.mul(tangent)).sqrt()), V::ONE);
     let sine = V::select(is_askew, cosine.mul(tangent), V::ZERO);
-    for (x, y) in x.iter_mut().zip(y) {
+    for (x, y) in x.iter_mut().zip(y.iter_mut()) {
         (*x, *y) = (cosine.mul(*x).sub(sine.mul(*y)), sine.mul(*x).add(cosine.mul(*y)));
     }
+    (*xx, *yy) = (dot(x, x), dot(y, y));
     true
 }
 
@@ -116,9 +159,8 @@ mod tests {
 
     use super::*;
 
-    fn values(mut rows: Vec<f64>, length: usize) -> Vec<f64> {
-        let mut values = Vec::new();
-        singular_values(&mut rows, length, &mut values);
+    fn values(rows: Vec<f64>, length: usize) -> Vec<f64> {
+        let mut values = singular_values(&rows, length, &mut vec![0.0; rows.len() + length]).to_vec();
         values.sort_by(|a, b| b.total_cmp(a));
         values
     }

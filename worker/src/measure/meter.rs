@@ -122,11 +122,19 @@ impl<'a> Meter<'a> {
         track.values.extend_from_slice(&self.seen[trial * series..(trial + 1) * series]);
     }
 
-    /// Records where a trial ended.
-    pub(crate) fn record_end<S: Scalar>(&mut self, track: &mut Track, steps: u64, loss: f64, theta: &[S]) {
-        if track.steps.last() != Some(&steps) {
-            self.look(&[S::from_f64(loss)], theta);
-            self.record(track, steps, 0);
+    /// Records where trials ended: of each its updates, its training loss there and its parameters.
+    pub(crate) fn record_ends<S: Scalar>(&mut self, tracks: &mut [Track], ends: &[(u64, f64, &[S])]) {
+        let losses: Vec<S> = ends.iter().map(|&(_, loss, _)| S::from_f64(loss)).collect();
+        let mut theta = Vec::new();
+        if self.symmetry {
+            let parameters = ends.first().map_or(0, |(_, _, theta)| theta.len());
+            theta.extend((0..parameters).flat_map(|place| ends.iter().map(move |(.., theta)| theta[place])));
+        }
+        self.look(&losses, &theta);
+        for (trial, (track, &(steps, ..))) in tracks.iter_mut().zip(ends).enumerate() {
+            if track.steps.last() != Some(&steps) {
+                self.record(track, steps, trial);
+            }
         }
     }
 }

@@ -4,7 +4,7 @@
 //! side, each in its lane.
 
 use super::jacobi;
-use crate::nn::lane::{Job, Lane, Lanes, Level, Precise, elements, elements_mut};
+use crate::nn::lane::{Array, Job, Lane, Lanes, Level, Precise, elements, elements_mut};
 use crate::nn::layer::Layer;
 use crate::nn::scalar::{Number, Scalar};
 
@@ -24,8 +24,22 @@ pub(super) fn measure<S: Scalar>(
     match lanes.level() {
         _ if trials == 1 => in_lanes::<S, f64>(layer, next, theta, trials),
         Level::Baseline => in_lanes::<S, f64>(layer, next, theta, trials),
-        Level::Avx2 => in_lanes::<S, <f64 as Precise>::Avx2>(layer, next, theta, trials),
-        Level::Avx512 => in_lanes::<S, <f64 as Precise>::Avx512>(layer, next, theta, trials),
+        Level::Avx2 => abreast::<S, <f64 as Precise>::Avx2>(layer, next, theta, trials),
+        Level::Avx512 => abreast::<S, <f64 as Precise>::Avx512>(layer, next, theta, trials),
+    }
+}
+
+/// In two registers at once where one is not enough: a turn of two units is a chain of roots and quotients, and that of
+/// the second register fills the waits of the first's.
+fn abreast<S: Scalar, V: Lane<Elem = f64>>(
+    layer: Layer,
+    next: Layer,
+    theta: &[S],
+    trials: usize,
+) -> Vec<[f64; 4]> {
+    match trials > V::WIDTH {
+        true => in_lanes::<S, Array<V, 2>>(layer, next, theta, trials),
+        false => in_lanes::<S, V>(layer, next, theta, trials),
     }
 }
 
@@ -35,26 +49,30 @@ fn in_lanes<S: Scalar, V: Lane<Elem = f64>>(
     theta: &[S],
     trials: usize,
 ) -> Vec<[f64; 4]> {
+    let length = layer.inputs + 1 + next.outputs;
+    let numbers = layer.outputs * length;
+    let mut buffer = vec![V::ZERO; 2 * numbers + layer.outputs];
+    let (rows, room) = buffer.split_at_mut(numbers);
     let mut all = Vec::with_capacity(trials);
     for from in (0..trials).step_by(V::WIDTH) {
         let to = trials.min(from + V::WIDTH);
-        let (rows, length) = load::<S, V>(layer, next, theta, trials, from..to);
-        let measured = V::enter(Units { rows, length });
+        load(layer, next, theta, trials, from..to, rows);
+        let measured = V::enter(Units { rows, length, room });
         all.extend((0..to - from).map(|lane| measured.map(|of_all| elements(&[of_all])[lane])));
     }
     all
 }
 
-/// The units of the trials `those`, one row after the other, and how many numbers a unit has.
+/// The units of the trials `those`, one row after the other: to `rows` (units, numbers of a unit).
 fn load<S: Scalar, V: Lane<Elem = f64>>(
     layer: Layer,
     next: Layer,
     theta: &[S],
     trials: usize,
     those: std::ops::Range<usize>,
-) -> (Vec<V>, usize) {
+    rows: &mut [V],
+) {
     let length = layer.inputs + 1 + next.outputs;
-    let mut rows = vec![V::ZERO; layer.outputs * length];
     for (unit, row) in rows.chunks_exact_mut(length).enumerate() {
         let weights = (0..layer.inputs).map(|k| layer.offset + unit * layer.inputs + k);
         let bias = layer.offset + layer.weight_count() + unit;
@@ -66,27 +84,31 @@ fn load<S: Scalar, V: Lane<Elem = f64>>(
             }
         }
     }
-    (rows, length)
 }
 
 /// The units of a layer.
-struct Units<V> {
+struct Units<'a, V> {
     /// (units, numbers of a unit).
-    rows: Vec<V>,
+    rows: &'a [V],
     length: usize,
+    /// For as many numbers, and one for each unit.
+    room: &'a mut [V],
 }
 
-impl<V: Lane<Elem = f64>> Job for Units<V> {
+impl<V: Lane<Elem = f64>> Job for Units<'_, V> {
     type Output = [V; 4];
 
     #[inline(always)]
     fn run(self) -> [V; 4] {
-        let Self { mut rows, length } = self;
-        let by_bits = distinct_by_bits(&rows, length);
+        let Self { rows, length, room } = self;
+        let by_bits = distinct_by_bits(rows, length);
         // 0 for what is finite, else NaN
-        let finite = rows.iter().fold(V::ZERO, |sum, &x| sum.add(x.sub(x)));
-        let (distinct, difference) = distinct(&rows, length);
-        let rank = effective_rank(&mut rows, length);
+        let mut finite = V::ZERO;
+        for &x in rows {
+            finite = finite.add(x.sub(x));
+        }
+        let (distinct, difference) = distinct(rows, length, room);
+        let rank = effective_rank(jacobi::singular_values(rows, length, room));
         [by_bits, distinct.add(finite), difference.add(finite), rank.add(finite)]
     }
 }
@@ -100,29 +122,34 @@ fn distinct_by_bits<V: Lane<Elem = f64>>(rows: &[V], length: usize) -> V {
         for other in rows.chunks_exact(length).take(unit) {
             let mut differing = V::ZERO.to_bits();
             for (&a, &b) in row.iter().zip(other) {
-                let differs = V::bits_xor(a.to_bits(), b.to_bits());
-                // either of both
-                differing = V::bits_xor(V::bits_xor(differing, differs), V::bits_and(differing, differs));
+                differing = either::<V>(differing, V::bits_xor(a.to_bits(), b.to_bits()));
             }
-            let differing = V::from_bits(differing);
-            let found = elements(std::slice::from_ref(&differing));
-            for (is_new, bits) in elements_mut(std::slice::from_mut(&mut is_new)).iter_mut().zip(found) {
-                *is_new = if bits.to_bits() == 0 { 0.0 } else { *is_new };
-            }
+            // the highest bit is set in a number or in its negative, unless it is 0
+            let negative = V::bits_sub(V::ZERO.to_bits(), differing);
+            let is_other = V::bits_shift_right(either::<V>(differing, negative), u64::BITS - 1);
+            let all_or_none = V::bits_sub(V::ZERO.to_bits(), is_other);
+            is_new = V::from_bits(V::bits_and(is_new.to_bits(), all_or_none));
         }
         count = count.add(is_new);
     }
     count
 }
 
-/// Units that differ by more than [`SAME_UNIT`] from each one before that did, and the largest distance of any two.
+/// Bits set in one or both.
 #[inline(always)]
-fn distinct<V: Number>(rows: &[V], length: usize) -> (V, V) {
-    let lengths: Vec<V> = rows.chunks_exact(length).map(|row| jacobi::dot(row, row).sqrt()).collect();
+fn either<V: Lane>(a: V::Bits, b: V::Bits) -> V::Bits {
+    V::bits_xor(V::bits_xor(a, b), V::bits_and(a, b))
+}
+
+/// Units that differ by more than [`SAME_UNIT`] from each one before that did, and the largest distance of any two.
+/// `room` is for two numbers of each.
+#[inline(always)]
+fn distinct<V: Number>(rows: &[V], length: usize, room: &mut [V]) -> (V, V) {
+    // of each unit its length, and 1 where it counts, else 0
+    let (lengths, counted) = room.split_at_mut(rows.len() / length);
     let (mut count, mut largest) = (V::ZERO, V::ZERO);
-    // of each unit 1 where it counts, else 0
-    let mut counted: Vec<V> = Vec::with_capacity(lengths.len());
     for (unit, row) in rows.chunks_exact(length).enumerate() {
+        lengths[unit] = jacobi::dot(row, row).sqrt();
         let mut is_new = V::ONE;
         for (other, other_row) in rows.chunks_exact(length).take(unit).enumerate() {
             let distance = jacobi::distance(row, other_row);
@@ -131,21 +158,21 @@ fn distinct<V: Number>(rows: &[V], length: usize) -> (V, V) {
             let far = V::select(distance.gt(near), is_new, V::ZERO);
             is_new = V::select(counted[other].gt(V::ZERO), far, is_new);
         }
-        counted.push(is_new);
+        counted[unit] = is_new;
         count = count.add(is_new);
     }
     (count, largest)
 }
 
-/// exp of the entropy of the singular values over their sum (Roy & Vetterli 2007, eq. 1); 0 where all are 0.
-/// Overwrites `rows`.
+/// exp of the entropy of the `singular` values over their sum (Roy & Vetterli 2007, eq. 1); 0 where all are 0.
 #[inline(always)]
-fn effective_rank<V: Lane>(rows: &mut Vec<V>, length: usize) -> V {
-    let mut singular = Vec::new();
-    jacobi::singular_values(rows, length, &mut singular);
-    let total = singular.iter().fold(V::ZERO, |sum, &value| sum.add(value));
+fn effective_rank<V: Lane>(singular: &[V]) -> V {
+    let mut total = V::ZERO;
+    for &value in singular {
+        total = total.add(value);
+    }
     let mut entropy = V::ZERO;
-    for &value in &singular {
+    for &value in singular {
         let share = value.div(total);
         entropy = V::select(share.gt(V::ZERO), entropy.sub(share.mul(share.log())), entropy);
     }

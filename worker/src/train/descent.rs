@@ -59,7 +59,7 @@ pub(super) fn train<V: Lane>(
     }
     let theta = descent.unit.get();
     let Descent { mut meter, mut track, .. } = descent;
-    meter.record_end(&mut track, stopped.steps, train.loss, &theta);
+    meter.record_ends(std::slice::from_mut(&mut track), &[(stopped.steps, train.loss, &theta[..])]);
     let theta = theta.into_iter().map(V::Elem::to_f64).collect();
     Ok(Trained { stopped, theta, train, test, track })
 }

@@ -87,21 +87,22 @@ pub(super) fn train<V: Lane>(
 ) -> Result<Vec<Trained>, Cancelled> {
     let mut descents = Descents::<V>::new(common, starts);
     let ends = descents.run(feeds)?;
-    let Descents { mut meter, tracks, .. } = descents;
+    let Descents { mut meter, mut tracks, .. } = descents;
     let thetas: Vec<&[V::Elem]> = ends.iter().map(|(_, theta)| theta.as_slice()).collect();
     let train = score::<V>(common, common.rows, common.train.l2, &thetas)?;
     let test = match common.test.features.len() {
         0 => None,
         _ => Some(score::<V>(common, common.test, 0.0, &thetas)?),
     };
+    let measured = ends.iter().zip(&train).map(|((at, theta), train)| (at.steps, train.loss, &theta[..]));
+    meter.record_ends(&mut tracks, &measured.collect::<Vec<_>>());
     let mut tests = test.map(Vec::into_iter);
     let ends = ends.into_iter().zip(train).zip(tracks);
-    let trained = ends.map(|(((mut stopped, theta), train), mut track)| {
+    let trained = ends.map(|(((mut stopped, theta), train), track)| {
         if !train.loss.is_finite() {
             stopped.reason = StopReason::Diverged;
         }
         let test = tests.as_mut().and_then(Iterator::next);
-        meter.record_end(&mut track, stopped.steps, train.loss, &theta);
         Trained { stopped, theta: theta.into_iter().map(Scalar::to_f64).collect(), train, test, track }
     });
     Ok(trained.collect())

@@ -17,9 +17,7 @@ mod x86;
 pub use across::Across;
 pub(crate) use kernel::{Each, Finish, Operand, Product, Unchanged};
 pub use kernel::{Matrix, Shared, Start};
-
-#[cfg(test)]
-use portable::Array;
+pub(crate) use portable::Array;
 
 use crate::nn::scalar::{Number, Scalar};
 

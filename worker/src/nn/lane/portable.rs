@@ -1,6 +1,7 @@
-//! Lanes without vector instructions: one number, and in tests arrays, which are the reference for the others.
+//! Lanes without vector instructions of their own: one number, and arrays of lanes.
 
 use crate::nn::lane::{Job, Lane, Picks, Table, one_by_one};
+use crate::nn::scalar::Number;
 
 /// One number is one lane.
 macro_rules! one_lane {
@@ -70,127 +71,130 @@ impl Picks for f32 {
     }
 }
 
-#[cfg(test)]
-pub(crate) use array::Array;
+/// Several lane values side by side as one: of numbers the definition of lanes, one by one; of registers enough work
+/// at once for one's quotients and roots to be computed while another's are waited for.
+#[derive(Debug, Clone, Copy)]
+#[repr(transparent)]
+pub(crate) struct Array<V, const N: usize>(pub(crate) [V; N]);
 
-#[cfg(test)]
-mod array {
-    use std::array::from_fn;
-
-    use crate::nn::lane::{Job, Lane, one_by_one};
-    use crate::nn::scalar::{Number, Scalar};
-
-    /// Lanes as an array: the definition, lane by lane.
-    #[derive(Debug, Clone, Copy)]
-    #[repr(transparent)]
-    pub(crate) struct Array<S, const W: usize>(pub(crate) [S; W]);
-
-    impl<S: Scalar, const W: usize> Array<S, W> {
-        fn map(self, f: impl Fn(S) -> S) -> Self {
-            Self(self.0.map(f))
+/// The same operation on each. Loops, not closures: those would be compiled without the instructions of the lanes.
+macro_rules! each {
+    ($($operation:ident($($other:ident),*);)*) => {$(
+        #[inline(always)]
+        fn $operation(mut self $(, $other: Self)*) -> Self {
+            for n in 0..N {
+                self.0[n] = self.0[n].$operation($($other.0[n]),*);
+            }
+            self
         }
-        fn zip(self, other: Self, f: impl Fn(S, S) -> S) -> Self {
-            Self(from_fn(|i| f(self.0[i], other.0[i])))
-        }
+    )*};
+}
+
+impl<V: Number, const N: usize> Number for Array<V, N> {
+    type Mask = [V::Mask; N];
+    const ZERO: Self = Self([V::ZERO; N]);
+    const ONE: Self = Self([V::ONE; N]);
+
+    each! {
+        add(other); sub(other); mul(other); div(other); fma(factor, addend); neg(); sqrt();
+        exp(); log(); tanh(); sigmoid(); erf(); acos(); atan2(other);
     }
-
-    impl<S: Scalar, const W: usize> Number for Array<S, W> {
-        type Mask = [bool; W];
-        const ZERO: Self = Self([S::ZERO; W]);
-        const ONE: Self = Self([S::ONE; W]);
-
-        fn from_f64(value: f64) -> Self {
-            Self([S::from_f64(value); W])
-        }
-        fn add(self, other: Self) -> Self {
-            self.zip(other, S::add)
-        }
-        fn sub(self, other: Self) -> Self {
-            self.zip(other, S::sub)
-        }
-        fn mul(self, other: Self) -> Self {
-            self.zip(other, S::mul)
-        }
-        fn div(self, other: Self) -> Self {
-            self.zip(other, S::div)
-        }
-        fn fma(self, factor: Self, addend: Self) -> Self {
-            Self(from_fn(|i| self.0[i].fma(factor.0[i], addend.0[i])))
-        }
-        fn neg(self) -> Self {
-            self.map(S::neg)
-        }
-        fn sqrt(self) -> Self {
-            self.map(S::sqrt)
-        }
-        fn gt(self, other: Self) -> [bool; W] {
-            from_fn(|i| self.0[i].gt(other.0[i]))
-        }
-        fn select(condition: [bool; W], chosen: Self, otherwise: Self) -> Self {
-            Self(from_fn(|i| S::select(condition[i], chosen.0[i], otherwise.0[i])))
-        }
-        fn exp(self) -> Self {
-            self.map(S::exp)
-        }
-        fn log(self) -> Self {
-            self.map(S::log)
-        }
-        fn tanh(self) -> Self {
-            self.map(S::tanh)
-        }
-        fn sigmoid(self) -> Self {
-            self.map(S::sigmoid)
-        }
-        fn erf(self) -> Self {
-            self.map(S::erf)
-        }
-        fn acos(self) -> Self {
-            self.map(S::acos)
-        }
-        fn atan2(self, other: Self) -> Self {
-            self.zip(other, S::atan2)
-        }
+    #[inline(always)]
+    fn from_f64(value: f64) -> Self {
+        Self([V::from_f64(value); N])
     }
+    #[inline(always)]
+    fn gt(self, other: Self) -> Self::Mask {
+        let mut mask = [self.0[0].gt(other.0[0]); N];
+        for n in 1..N {
+            mask[n] = self.0[n].gt(other.0[n]);
+        }
+        mask
+    }
+    #[inline(always)]
+    fn select(condition: Self::Mask, mut chosen: Self, otherwise: Self) -> Self {
+        for n in 0..N {
+            chosen.0[n] = V::select(condition[n], chosen.0[n], otherwise.0[n]);
+        }
+        chosen
+    }
+}
 
-    impl<S: Scalar + Lane<Elem = S, Bits = <S as Lane>::Word>, const W: usize> Lane for Array<S, W> {
-        type Elem = S;
-        type Word = S::Word;
-        type Bits = [S::Word; W];
-        const WIDTH: usize = W;
-        const REGISTERS: usize = 16;
+impl<V: Lane, const N: usize> Lane for Array<V, N> {
+    type Elem = V::Elem;
+    type Word = V::Word;
+    type Bits = [V::Bits; N];
+    const WIDTH: usize = N * V::WIDTH;
+    const REGISTERS: usize = V::REGISTERS / N;
 
-        fn enter<J: Job>(job: J) -> J::Output {
-            one_by_one(job)
+    #[inline(always)]
+    fn enter<J: Job>(job: J) -> J::Output {
+        V::enter(job)
+    }
+    #[inline(always)]
+    fn splat(value: V::Elem) -> Self {
+        Self([V::splat(value); N])
+    }
+    #[inline(always)]
+    fn to_bits(self) -> Self::Bits {
+        let mut bits = [self.0[0].to_bits(); N];
+        for n in 1..N {
+            bits[n] = self.0[n].to_bits();
         }
-        fn splat(value: S) -> Self {
-            Self([value; W])
+        bits
+    }
+    #[inline(always)]
+    fn from_bits(bits: Self::Bits) -> Self {
+        let mut values = [V::from_bits(bits[0]); N];
+        for n in 1..N {
+            values[n] = V::from_bits(bits[n]);
         }
-        fn to_bits(self) -> Self::Bits {
-            self.0.map(S::to_bits)
+        Self(values)
+    }
+    #[inline(always)]
+    fn splat_bits(word: V::Word) -> Self::Bits {
+        [V::splat_bits(word); N]
+    }
+    #[inline(always)]
+    fn bits_add(mut a: Self::Bits, b: Self::Bits) -> Self::Bits {
+        for n in 0..N {
+            a[n] = V::bits_add(a[n], b[n]);
         }
-        fn from_bits(bits: Self::Bits) -> Self {
-            Self(bits.map(S::from_bits))
+        a
+    }
+    #[inline(always)]
+    fn bits_sub(mut a: Self::Bits, b: Self::Bits) -> Self::Bits {
+        for n in 0..N {
+            a[n] = V::bits_sub(a[n], b[n]);
         }
-        fn splat_bits(word: S::Word) -> Self::Bits {
-            [word; W]
+        a
+    }
+    #[inline(always)]
+    fn bits_and(mut a: Self::Bits, b: Self::Bits) -> Self::Bits {
+        for n in 0..N {
+            a[n] = V::bits_and(a[n], b[n]);
         }
-        fn bits_add(a: Self::Bits, b: Self::Bits) -> Self::Bits {
-            from_fn(|i| S::bits_add(a[i], b[i]))
+        a
+    }
+    #[inline(always)]
+    fn bits_xor(mut a: Self::Bits, b: Self::Bits) -> Self::Bits {
+        for n in 0..N {
+            a[n] = V::bits_xor(a[n], b[n]);
         }
-        fn bits_sub(a: Self::Bits, b: Self::Bits) -> Self::Bits {
-            from_fn(|i| S::bits_sub(a[i], b[i]))
+        a
+    }
+    #[inline(always)]
+    fn bits_shift_left(mut bits: Self::Bits, count: u32) -> Self::Bits {
+        for bits in &mut bits {
+            *bits = V::bits_shift_left(*bits, count);
         }
-        fn bits_and(a: Self::Bits, b: Self::Bits) -> Self::Bits {
-            from_fn(|i| S::bits_and(a[i], b[i]))
+        bits
+    }
+    #[inline(always)]
+    fn bits_shift_right(mut bits: Self::Bits, count: u32) -> Self::Bits {
+        for bits in &mut bits {
+            *bits = V::bits_shift_right(*bits, count);
         }
-        fn bits_xor(a: Self::Bits, b: Self::Bits) -> Self::Bits {
-            from_fn(|i| S::bits_xor(a[i], b[i]))
-        }
-        fn bits_shift_left(bits: Self::Bits, count: u32) -> Self::Bits {
-            bits.map(|bits| S::bits_shift_left(bits, count))
-        }
-        fn bits_shift_right(bits: Self::Bits, count: u32) -> Self::Bits {
-            bits.map(|bits| S::bits_shift_right(bits, count))
-        }
+        bits
     }
 }
