@@ -73,6 +73,8 @@ pub struct Prepared {
     lanes: Lanes,
     /// What shares a register, where it is not to be chosen.
     forced_axis: Option<Axis>,
+    /// Most rows worked off at once; fewer where the buffers hold fewer.
+    piece: usize,
 }
 
 /// Why a trial gave no outcome.
@@ -160,9 +162,10 @@ impl Prepared {
         }
     }
 
-    /// Bytes that a slot takes while it trains: parameters, gradient, moments, values and rows of a pod, or of one
-    /// network; or those of the f64 gradient norm at the end, where these are more. The data, which all slots share,
-    /// and the polish are not counted.
+    /// Bytes that a slot takes at most: starts, ends, parameters, gradient, moments, values and rows of a pod, or of one
+    /// network, while it trains; or the ends with the buffers of the f64 gradient norm, of the polish or of the sketches
+    /// of one of them, where these are more. Neither the data that all slots share are counted, nor measures and
+    /// outcomes, nor the null directions of a network too large for its Hessian. A polish that ends early takes less.
     pub fn slot_bytes(&self) -> u64 {
         let train = &self.experiment.train;
         let rows = self.dataset.train.features.nrows();
@@ -170,6 +173,7 @@ impl Prepared {
             network: &self.network,
             optimizer: &train.optimizer,
             axis: self.axis(self.lane_count()),
+            trials: self.pod_size() as usize,
             rows,
             batch: match train.batch {
                 Batch::Full => rows,
@@ -178,6 +182,11 @@ impl Prepared {
             is_fresh: self.is_fresh(),
             own_rows: plan::order_matters(&self.experiment),
             has_rules: descent::has_rules(&train.stop),
+            own_data: match plan::data_matters(&self.experiment) {
+                true => rows + self.dataset.test.features.nrows(),
+                false => 0,
+            },
+            is_polished: self.polish_budget(&self.dataset).is_some(),
         };
         slot.bytes(self.precision, self.lanes.level()) as u64
     }
@@ -292,6 +301,11 @@ impl Prepared {
     /// Lets exactly this share a register wherever trials can: for tests and measurements. No outcome depends on it.
     pub fn force_axis(&mut self, axis: Axis) {
         self.forced_axis = Some(axis);
+    }
+
+    /// Works off at most so many rows at once: for tests. No outcome depends on it.
+    pub fn force_piece(&mut self, rows: usize) {
+        self.piece = rows;
     }
 
     /// As [`Prepared::descend`], for a pod: side by side where that pays, else one after the other.
@@ -443,6 +457,7 @@ impl Prepared {
             labels: self.dataset.labels,
             epoch_rows: self.epoch_rows(),
             lanes: self.lanes,
+            piece: self.piece,
             cancelled,
         }
     }

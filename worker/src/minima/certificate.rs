@@ -77,7 +77,7 @@ pub(super) fn judge_ends(surface: &mut Surface<'_>, theta: &[f64]) -> Result<Opt
     let Some(known) = symmetry::null_directions(surface, theta) else { return Ok(None) };
     let mut rng = seed::probe_generator(LANCZOS_STREAM);
     let start = (0..theta.len()).map(|_| StandardNormal.sample(&mut rng)).collect();
-    let most = LANCZOS_STEPS.min(LANCZOS_VALUES / theta.len());
+    let most = lanczos_steps(theta.len());
     let times = |x: &[f64]| surface.hessian_times(theta, x);
     let Some(ends) = lanczos::ends(times, &known, start, most, is_settled)? else { return Ok(None) };
     let Ends { min, max } = ends;
@@ -96,6 +96,11 @@ pub(super) fn judge_ends(surface: &mut Surface<'_>, theta: &[f64]) -> Result<Opt
     let null_directions = certificate.is_minimum().then_some(explained);
     let (lambda_min, lambda_max) = (min.value, max.value);
     Ok(Some(Verdict { certificate, lambda_min, lambda_max, null_directions, explained: Some(explained) }))
+}
+
+/// Products that are made at most, each of which leaves a vector, for a network of so many parameters.
+pub(super) fn lanczos_steps(parameters: usize) -> usize {
+    LANCZOS_STEPS.min(LANCZOS_VALUES / parameters)
 }
 
 /// Whether both ends are known well enough.

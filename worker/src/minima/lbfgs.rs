@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use super::surface::dot;
 
 /// Steps remembered.
-const MEMORY: usize = 20;
+pub(super) const MEMORY: usize = 20;
 
 /// Steps and changes of the gradient, newest last.
 #[derive(Debug, Default)]

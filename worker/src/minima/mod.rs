@@ -13,6 +13,7 @@ mod flow;
 mod implicit;
 mod lanczos;
 mod lbfgs;
+mod memory;
 mod newton;
 mod polish;
 mod probes;
@@ -33,6 +34,7 @@ use crate::nn::data::Dataset;
 use crate::nn::network::Network;
 
 pub use barrier::{Between, between};
+pub(crate) use memory::bytes;
 pub use probes::Probes;
 use surface::{Cancelled, Surface};
 

@@ -7,7 +7,7 @@ use seedsweep_common::fingerprint::{CanonicalSketch, Sketch};
 use seedsweep_common::seed;
 use seedsweep_common::spec::Loss;
 
-use super::canonical::{Canonical, Directions};
+use super::canonical::{self, Canonical, Directions};
 use super::projection::Projection;
 use super::surface::{Points, Surface};
 use crate::nn::data::Dataset;
@@ -32,6 +32,15 @@ pub struct Probes {
     function: Projection,
     /// None where the network has no canonical form.
     canonical: Option<Directions>,
+}
+
+/// Bytes that the sketches of one network take: its canonical form and its units on some points, or its outputs on all.
+pub(super) fn bytes(network: &Network) -> usize {
+    let sizes = network.layers().iter().map(|layer| layer.outputs);
+    let widest = sizes.max().unwrap_or(network.hidden_units());
+    let canonical = network.parameter_count() + 2 * canonical::MOST_POINTS * widest;
+    let function = (TRAINING_ROWS + DRAWN_POINTS) * network.output_width();
+    canonical.max(function) * size_of::<f64>()
 }
 
 impl Probes {

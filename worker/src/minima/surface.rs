@@ -193,7 +193,7 @@ impl Points {
 }
 
 /// Whether the rows of a network's data lie side by side, else its units; a sum of relus has neither.
-fn has_row_lanes(network: &Network) -> bool {
+pub(super) fn has_row_lanes(network: &Network) -> bool {
     network.sum().is_none() && network.parameter_count() <= limits::DENSE_HESSIAN_PARAMETERS
 }
 

@@ -40,6 +40,14 @@ impl<'a, V: Lane> AnyPod<'a, V> {
         }
     }
 
+    /// Works off at most `rows` rows at once. A sum of relus has no pieces.
+    pub(crate) fn limit_piece(&mut self, rows: usize) {
+        match self {
+            Self::Layers(pod) => pod.limit_piece(rows),
+            Self::Sum(_) => {}
+        }
+    }
+
     /// Puts the parameters `theta`, in drawing order, into lane `lane`.
     pub(crate) fn set(&mut self, lane: usize, theta: &[V::Elem]) {
         match self {

@@ -131,6 +131,25 @@ impl Network {
         self.layers.last().map_or(1, |layer| layer.outputs)
     }
 
+    /// Units of all hidden layers, or of a sum of relus.
+    pub(crate) fn hidden_units(&self) -> usize {
+        let all: usize = self.layers.iter().map(|layer| layer.outputs).sum();
+        self.sum.map_or(all - self.layers.last().map_or(0, |last| last.outputs), |sum| sum.units)
+    }
+
+    /// Bytes of [`Network::workspace`].
+    pub(crate) fn workspace_bytes<S: Scalar>(&self) -> usize {
+        let hidden = self.hidden_units();
+        let kept = if layer::needs_sums(self.activation) { hidden } else { 0 };
+        let per_row = 2 * (hidden + self.output_width()) + kept;
+        (self.parameters + self.piece() * per_row) * size_of::<S>()
+    }
+
+    /// Most rows worked off at once.
+    fn piece(&self) -> usize {
+        (PIECE_WORK / self.parameters).clamp(1, PIECE_ROWS)
+    }
+
     /// Buffers for this network, to run on the widest lanes of this machine.
     pub fn workspace<S: Scalar>(&self) -> Workspace<S> {
         self.workspace_on(Lanes::detect())
@@ -138,7 +157,7 @@ impl Network {
 
     /// Buffers for this network, to run on `lanes`.
     pub fn workspace_on<S: Scalar>(&self, lanes: Lanes) -> Workspace<S> {
-        let piece = (PIECE_WORK / self.parameters).clamp(1, PIECE_ROWS);
+        let piece = self.piece();
         let per_layer = || self.layers.iter().map(|layer| vec![S::ZERO; piece * layer.outputs]).collect();
         let hidden = &self.layers[..self.layers.len().saturating_sub(1)];
         let kept = if layer::needs_sums(self.activation) { piece } else { 0 };

@@ -125,6 +125,11 @@ impl<'a, V: Lane> Pod<'a, V> {
         (parameters, lanes * size_of::<V>() + PIECE_ROWS * same * size_of::<V::Elem>())
     }
 
+    /// Works off at most `rows` rows at once.
+    pub(crate) fn limit_piece(&mut self, rows: usize) {
+        self.piece = self.piece.min(rows);
+    }
+
     /// Puts the parameters `theta`, in drawing order, into lane `lane`.
     pub(crate) fn set(&mut self, lane: usize, theta: &[V::Elem]) {
         let places = places(&self.strips);

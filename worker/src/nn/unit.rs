@@ -132,6 +132,11 @@ impl<V: Lane> Unit<V> {
         (parameters, lanes * size_of::<V>() + (features + targets) * size_of::<V::Elem>())
     }
 
+    /// Works off at most `rows` rows at once.
+    pub(crate) fn limit_piece(&mut self, rows: usize) {
+        self.layout.piece = self.layout.piece.min(rows);
+    }
+
     /// Lane values of the parameters: as many as an update rule has to remember.
     pub(crate) fn parameters(&self) -> usize {
         self.theta.len()

@@ -99,6 +99,7 @@ impl<'a, V: Lane> Descent<'a, V> {
         let train = common.train;
         let limit = plan::updates(train, common.epoch_rows as u64).unwrap_or(u64::MAX);
         let mut unit = Unit::new(common.network, train.loss);
+        unit.limit_piece(common.piece);
         unit.set(start);
         Self {
             optimizer: Optimizer::new(&train.optimizer, unit.parameters()),

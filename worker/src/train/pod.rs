@@ -41,6 +41,8 @@ pub(super) struct Common<'a, S> {
     /// Rows that an epoch goes over.
     pub(super) epoch_rows: usize,
     pub(super) lanes: Lanes,
+    /// Most rows worked off at once; fewer where the buffers hold fewer.
+    pub(super) piece: usize,
     pub(super) cancelled: &'a AtomicBool,
 }
 
@@ -85,9 +87,11 @@ pub(super) fn train<V: Lane>(
     starts: &[Vec<V::Elem>],
     feeds: Feeds<'_>,
 ) -> Result<Vec<Trained>, Cancelled> {
-    let mut descents = Descents::<V>::new(common, starts);
-    let ends = descents.run(feeds)?;
-    let Descents { mut meter, mut tracks, .. } = descents;
+    // the pod goes before the ends are scored in another
+    let (ends, mut meter, mut tracks) = {
+        let mut descents = Descents::<V>::new(common, starts);
+        (descents.run(feeds)?, descents.meter, descents.tracks)
+    };
     let thetas: Vec<&[V::Elem]> = ends.iter().map(|(_, theta)| theta.as_slice()).collect();
     let train = score::<V>(common, common.rows, common.train.l2, &thetas)?;
     let test = match common.test.features.len() {
@@ -161,6 +165,7 @@ impl<'a, V: Lane> Descents<'a, V> {
     fn new(common: &'a Common<'a, V::Elem>, starts: &'a [Vec<V::Elem>]) -> Self {
         let Train { loss, l2, .. } = *common.train;
         let mut pod = AnyPod::new(common.network, loss, l2, common.rows, common.lanes);
+        pod.limit_piece(common.piece);
         load(&mut pod, starts);
         let train = common.train;
         let limit = plan::updates(train, common.epoch_rows as u64).unwrap_or(u64::MAX);
@@ -517,6 +522,7 @@ pub(super) fn score<V: Lane>(
 ) -> Result<Vec<Score>, Cancelled> {
     let loss = common.train.loss;
     let mut pod = AnyPod::<V>::new(common.network, loss, l2, rows, common.lanes);
+    pod.limit_piece(common.piece);
     let width = pod.output_width();
     let count = rows.targets.len() / width;
     let mut scores = Vec::with_capacity(thetas.len());

@@ -104,6 +104,7 @@ impl Prepared {
             files: HashMap::new(),
             lanes: Lanes::detect(),
             forced_axis: None,
+            piece: usize::MAX,
         }
     }
 

@@ -217,8 +217,9 @@ fn memory_of_a_slot_is_bounded() {
     experiment.train.optimizer = Optimizer::Sgd { momentum: 0.9 };
     experiment.train.batch = Batch::Size(128);
     let bytes = prepare(Precision::F32, experiment).slot_bytes();
-    // parameters and velocity alone are 1.6 MB; the gradient norm's parameters and gradient in f64 3.3 MB
-    assert!((3_300_000..5_000_000).contains(&bytes), "{bytes}");
+    // in f64 the parameters are 1.6 MB: the end point, its canonical form and what evaluates it take five times that;
+    // tests/memory.rs counts every byte
+    assert!((6_500_000..9_000_000).contains(&bytes), "{bytes}");
     let small = prepare(Precision::F32, demo()).slot_bytes();
     assert!((1_000..100_000).contains(&small), "{small}");
 }

@@ -15,6 +15,8 @@ use crate::workloads::{Attached, WORKLOADS};
 const TRIALS: u32 = 33;
 /// Trials of the plain loops, which are tens of times slower where the target promises no fused multiply-add.
 const PLAIN_TRIALS: u32 = 3;
+/// Most rows worked off at once: as many as the buffers hold, one, and no whole number of batches or tiles.
+const PIECES: [usize; 3] = [usize::MAX, 1, 13];
 /// Rows of W5's data.
 const W5_ROWS: usize = 80;
 
@@ -58,19 +60,23 @@ fn assert_same_on_everything(name: &str) {
     if name == "W5" {
         cut_rows(&mut sweep, W5_ROWS);
     }
-    let on = |level, axis| {
+    let on = |level, axis, piece| {
         let mut prepared = sweep.prepare(0);
         prepared.force_lanes(Lanes::force(level)?);
         prepared.force_axis(axis);
+        prepared.force_piece(piece);
         Some(Arc::new(prepared))
     };
-    let plain = on(Level::Baseline, Axis::Unit).expect("every machine has them");
+    let plain = on(Level::Baseline, Axis::Unit, usize::MAX).expect("every machine has them");
     let defined = bits(&outcomes(&plain, PLAIN_TRIALS, PLAIN_TRIALS, 1));
     let mut expected: Option<Vec<Bits>> = None;
     let mut schedules = 0;
     for level in [Level::Avx2, Level::Avx512] {
         for axis in [Axis::Restart, Axis::Unit] {
-            let Some(prepared) = on(level, axis) else { continue };
+            let pieces: Vec<_> = PIECES.into_iter().filter_map(|piece| on(level, axis, piece)).collect();
+            if pieces.is_empty() {
+                continue;
+            }
             schedules += 1;
             let pairs = [1, 2].into_iter().flat_map(|slots| [1, 7, 16, 33].map(|task| (slots, task)));
             for (pair, (slots, task)) in pairs.enumerate() {
@@ -78,8 +84,13 @@ fn assert_same_on_everything(name: &str) {
                 if name == "W5" && pair % 4 != schedules % 4 {
                     continue;
                 }
-                let found = bits(&outcomes(&prepared, TRIALS, task, slots));
-                let what = format!("{name}: {level:?}, {axis:?}, {slots} slots, tasks of {task}");
+                // pieces take turns with slots and tasks
+                let turn = (pair + schedules) % PIECES.len();
+                let found = bits(&outcomes(&pieces[turn], TRIALS, task, slots));
+                let what = format!(
+                    "{name}: {level:?}, {axis:?}, pieces of {} rows, {slots} slots, tasks of {task}",
+                    PIECES[turn]
+                );
                 assert_eq!(found.len(), TRIALS as usize, "{what}");
                 assert_eq!(found[..defined.len()], defined[..], "{what}, against the plain loops");
                 let expected = expected.get_or_insert_with(|| found.clone());

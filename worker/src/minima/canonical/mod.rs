@@ -23,6 +23,7 @@ use crate::nn::network::Network;
 use crate::nn::relu_sum::ReluSum;
 
 pub use sketch::Directions;
+pub(super) use sketch::MOST_POINTS;
 
 /// Weights of this norm count as none, and units this near as equal: well above what a polish leaves, well below what
 /// minima differ by.

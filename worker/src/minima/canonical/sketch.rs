@@ -1,5 +1,7 @@
 //! A few numbers that all images of a network share and that change continuously with it.
 
+use std::borrow::Cow;
+
 use rand_distr::{Distribution, StandardNormal};
 use seedsweep_common::fingerprint::{CANONICAL_SKETCH_LENGTH, CanonicalSketch};
 use seedsweep_common::seed;
@@ -13,7 +15,7 @@ use crate::nn::network::Network;
 
 /// Most points that units are looked at on, evenly spread over the probes: [`CANONICAL_SKETCH_LENGTH`] directions need
 /// few, and a unit must not cost more than a step of the polish.
-const MOST_POINTS: usize = 256;
+pub(in crate::minima) const MOST_POINTS: usize = 256;
 /// Most outputs on all points together (4 MiB of directions).
 const MOST_OUTPUTS: usize = 1 << 14;
 /// Stream of the probe generator for the directions.
@@ -86,7 +88,7 @@ impl Job for Sketching<'_> {
         let mut sketch = [0.0; CANONICAL_SKETCH_LENGTH];
         let Some((last, maps)) = canonical.maps.split_last() else { return sketch };
         // (units, points)
-        let mut below = inputs.clone();
+        let mut below = Cow::Borrowed(inputs.as_slice());
         for (l, map) in maps.iter().enumerate() {
             let mut values = sums(map, &below, *count);
             layer::activate(canonical.activation, &mut values);
@@ -106,7 +108,7 @@ impl Job for Sketching<'_> {
                     sketch[k] += square / (1.0 + square);
                 }
             }
-            below = values;
+            below = Cow::Owned(values);
         }
         let outputs = project(&sums(last, &below, *count), outputs);
         sketch.iter_mut().zip(outputs).for_each(|(sketch, seen)| *sketch += seen);

@@ -15,6 +15,7 @@ use seedsweep_common::spec::Loss;
 
 use super::surface::{Cancelled, check};
 use crate::nn::lane::{Job, Lane, Lanes, Level, Precise};
+use crate::nn::layer;
 use crate::nn::loss;
 use crate::nn::network::Network;
 use eight::{Eight, ROWS};
@@ -61,6 +62,17 @@ impl Rows {
             }
         })
     }
+}
+
+/// Bytes of the blocks of `rows` rows and of the buffers to work them off, those for Hessians too where it is polished.
+pub(super) fn bytes(network: &Network, rows: usize, is_polished: bool) -> usize {
+    let (inputs, outputs) = (network.input_width(), network.output_width());
+    let hidden = if layer::needs_sums(network.activation()) { network.hidden_units() } else { 0 };
+    let units = network.hidden_units() + outputs;
+    let buffers = PIECE * (inputs + outputs + 2 * units + hidden) + network.parameter_count();
+    // values, and where curvature is asked for values with slopes, and five answers of each unit
+    let registers = if is_polished { 3 * buffers + PIECE * (5 * units + outputs) } else { buffers };
+    (rows.div_ceil(ROWS) * (inputs + outputs) + registers) * size_of::<[f64; ROWS]>()
 }
 
 fn blocks(table: &[f64], width: usize) -> Vec<[f64; ROWS]> {

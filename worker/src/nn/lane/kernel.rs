@@ -296,3 +296,6 @@ fn end(size: (usize, usize), strides: (usize, usize), reads: usize) -> usize {
         (rows, columns) => (rows - 1) * strides.0 + (columns - 1) * strides.1 + reads,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,12 @@ pub struct Curvature<'a> {
 }
 
 impl<'a> Curvature<'a> {
+    /// Bytes of all that is kept for `network` and `rows` rows.
+    pub(crate) fn bytes(network: &Network, rows: usize) -> usize {
+        let data = rows * (network.input_width() + network.output_width());
+        (2 * network.parameter_count() + data) * size_of::<Dual>() + network.workspace_bytes::<Dual>()
+    }
+
     /// The Hessian of `loss` over `batch` with l2 · ‖θ‖², at `theta`.
     pub fn new(network: &'a Network, theta: &[f64], batch: &Batch<'_, f64>, loss: Loss, l2: f64) -> Self {
         let constant = |values: &[f64]| values.iter().map(|&value| Dual::from_f64(value)).collect::<Vec<_>>();
