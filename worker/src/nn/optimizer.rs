@@ -139,6 +139,11 @@ impl<S: Number> Optimizer<S> {
         Rule::new(spec).moments() * parameters * size_of::<S>()
     }
 
+    /// Whether θ = fma(−lr, g, θ) is all there is to an update.
+    pub(crate) fn is_plain(&self, decay: WeightDecay) -> bool {
+        matches!(self.rule, Rule::Descent) && decay == WeightDecay::None
+    }
+
     /// Begins the update with learning rate `lr`, `decay` ahead of it.
     pub(crate) fn begin(&mut self, decay: WeightDecay, lr: f64) -> Step<'_, S> {
         let minus_lr = S::from_f64(-lr);
@@ -208,15 +213,6 @@ impl<V: Lane> Step<'_, V> {
 }
 
 impl<S: Number> Step<'_, S> {
-    /// −lr, where θ = fma(−lr, g, θ) is all there is to the update.
-    #[inline(always)]
-    pub(crate) fn plain(&self) -> Option<S> {
-        match self.update {
-            Update::Descent { minus_lr } if self.decay == WeightDecay::None => Some(minus_lr),
-            _ => None,
-        }
-    }
-
     /// Updates the parameters `range`, which are `theta`, by their `gradient`, which weight decay may change.
     #[inline(always)]
     pub(crate) fn apply(&mut self, theta: &mut [S], gradient: &mut [S], range: Range<usize>) {

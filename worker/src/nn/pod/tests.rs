@@ -9,7 +9,7 @@ use crate::nn::lane::{Level, Precise};
 use crate::nn::scalar::Scalar;
 
 /// Bits; NaN is one.
-fn bits(value: impl Scalar) -> u64 {
+pub(super) fn bits(value: impl Scalar) -> u64 {
     let value = value.to_f64();
     if value.is_nan() { u64::MAX } else { value.to_bits() }
 }
@@ -23,7 +23,7 @@ struct Case {
 }
 
 /// Values around 0.
-fn draw<S: Scalar>(rng: &mut ChaCha8Rng, count: usize) -> Vec<S> {
+pub(super) fn draw<S: Scalar>(rng: &mut ChaCha8Rng, count: usize) -> Vec<S> {
     (0..count).map(|_| S::from_f64((rng.next_u64() >> 40) as f64 / f64::from(1 << 23) - 1.0)).collect()
 }
 
@@ -91,7 +91,7 @@ fn agrees_in_all_lanes(case: &Case, what: &str) {
     }
 }
 
-fn network(layers: &[usize], activation: Activation, output_activation: Activation) -> Network {
+pub(super) fn network(layers: &[usize], activation: Activation, output_activation: Activation) -> Network {
     let layers = layers.iter().map(|&width| width as u32).collect();
     Network::new(&spec::Mlp { layers, activation, output_activation }.into())
 }

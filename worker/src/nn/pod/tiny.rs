@@ -1,10 +1,9 @@
-//! Updates of tiny networks: one hidden layer, its size known to the compiler, row by row.
+//! Updates of tiny networks: one hidden layer, its size known to the compiler, four rows at a time and unit by unit.
 //!
-//! Some rows go forward and backward, which needs no sums in registers but the tables of tanh; then all their parts are
-//! added to the gradient's sums, which need nothing else. Rows follow each other without a call, so that one row's
-//! activations run beside another's. Every chain is that of the general path (`nn/pod.rs`), and so is every bit.
-
-use std::hint::black_box;
+//! A hidden unit's weights are read once for four rows, which go through it side by side; only its four values are
+//! stored. Backward, its sums are complete after four rows, so that they need no memory: of a batch of four rows, plain
+//! descent takes them from their registers to the parameters. Units follow each other without a call, so that what one
+//! waits for is hidden by the next. Every chain is that of the general path (`nn/pod.rs`), and so is every bit.
 
 use seedsweep_common::spec::{Activation, Loss};
 
@@ -28,8 +27,8 @@ pub(crate) struct Rule<'a, V> {
     pub(crate) rates: &'a mut Rates,
 }
 
-/// Rows that go forward and backward before their parts are added: what is kept of them is small beside the cache.
-const ROWS: usize = 8;
+/// Rows side by side: as many as hide what each waits for in tanh, and few enough for their registers.
+const ROWS: usize = 4;
 
 /// Inputs, hidden units and outputs.
 pub(super) type Widths = [usize; 3];
@@ -127,69 +126,53 @@ struct Updates<'a, V: Lane> {
     lrs: &'a [f64],
 }
 
-/// The parameters of a network, or what is laid out like them.
+/// The parameters of one hidden unit, or what is laid out like them.
 #[derive(Clone, Copy)]
-struct Weights<V, const I: usize, const H: usize, const O: usize> {
-    hidden: [[V; I]; H],
-    hidden_bias: [V; H],
-    output: [[V; H]; O],
-    output_bias: [V; O],
+struct Unit<V, const I: usize, const O: usize> {
+    inputs: [V; I],
+    bias: V,
+    outputs: [V; O],
 }
 
-impl<V: Number, const I: usize, const H: usize, const O: usize> Weights<V, I, H, O> {
-    const ZERO: Self = Self {
-        hidden: [[V::ZERO; I]; H],
-        hidden_bias: [V::ZERO; H],
-        output: [[V::ZERO; H]; O],
-        output_bias: [V::ZERO; O],
-    };
+impl<V: Number, const I: usize, const O: usize> Unit<V, I, O> {
+    const ZERO: Self = Self { inputs: [V::ZERO; I], bias: V::ZERO, outputs: [V::ZERO; O] };
 
-    /// From a vector in drawing order.
+    /// From a vector in drawing order, of unit `h` of `H`.
     #[inline(always)]
-    fn read(vector: &[V]) -> Self {
-        let (hidden, rest) = vector.split_at(H * I);
-        let (hidden_bias, rest) = rest.split_at(H);
-        let (output, output_bias) = rest.split_at(O * H);
-        let mut weights = Self::ZERO;
-        for h in 0..H {
-            weights.hidden[h].copy_from_slice(&hidden[h * I..][..I]);
+    fn read<const H: usize>(vector: &[V], h: usize) -> Self {
+        let mut unit = Self::ZERO;
+        for k in 0..I {
+            unit.inputs[k] = vector[h * I + k];
         }
+        unit.bias = vector[H * I + h];
         for u in 0..O {
-            weights.output[u].copy_from_slice(&output[u * H..][..H]);
+            unit.outputs[u] = vector[H * I + H + u * H + h];
         }
-        weights.hidden_bias.copy_from_slice(hidden_bias);
-        weights.output_bias.copy_from_slice(output_bias);
-        weights
-    }
-
-    /// θ = fma(−lr, g, θ) of each parameter, these sums being the gradient.
-    #[inline(always)]
-    fn descend(&self, minus_lr: V, theta: &mut [V]) {
-        let mut weights = Self::read(theta);
-        for h in 0..H {
-            for k in 0..I {
-                weights.hidden[h][k] = minus_lr.fma(self.hidden[h][k], weights.hidden[h][k]);
-            }
-            weights.hidden_bias[h] = minus_lr.fma(self.hidden_bias[h], weights.hidden_bias[h]);
-        }
-        for u in 0..O {
-            for h in 0..H {
-                weights.output[u][h] = minus_lr.fma(self.output[u][h], weights.output[u][h]);
-            }
-            weights.output_bias[u] = minus_lr.fma(self.output_bias[u], weights.output_bias[u]);
-        }
-        weights.write(theta);
+        unit
     }
 
     #[inline(always)]
-    fn write(&self, vector: &mut [V]) {
-        let (hidden, rest) = vector.split_at_mut(H * I);
-        let (hidden_bias, rest) = rest.split_at_mut(H);
-        let (output, output_bias) = rest.split_at_mut(O * H);
-        hidden.copy_from_slice(self.hidden.as_flattened());
-        hidden_bias.copy_from_slice(&self.hidden_bias);
-        output.copy_from_slice(self.output.as_flattened());
-        output_bias.copy_from_slice(&self.output_bias);
+    fn write<const H: usize>(&self, vector: &mut [V], h: usize) {
+        for k in 0..I {
+            vector[h * I + k] = self.inputs[k];
+        }
+        vector[H * I + h] = self.bias;
+        for u in 0..O {
+            vector[H * I + H + u * H + h] = self.outputs[u];
+        }
+    }
+
+    /// θ = fma(−lr, g, θ) of each.
+    #[inline(always)]
+    fn descend(mut self, minus_lr: V, gradient: &Self) -> Self {
+        for k in 0..I {
+            self.inputs[k] = minus_lr.fma(gradient.inputs[k], self.inputs[k]);
+        }
+        self.bias = minus_lr.fma(gradient.bias, self.bias);
+        for u in 0..O {
+            self.outputs[u] = minus_lr.fma(gradient.outputs[u], self.outputs[u]);
+        }
+        self
     }
 }
 
@@ -219,102 +202,180 @@ impl<V: Lane, const I: usize, const H: usize, const O: usize> Kernel<'_, V, I, H
     #[inline(always)]
     fn updates(self, activation: Activation, loss: Loss) {
         let Updates { l2, inputs, targets, theta, gradient, optimizer, decay, lrs, .. } = self.0;
-        let share = V::splat(self.0.share);
-        let mut parts = [Part { values: [V::ZERO; H], deltas: [V::ZERO; O], below: [V::ZERO; H] }; ROWS];
+        let pass = Pass { activation, loss, share: V::splat(self.0.share) };
+        let count = H * I + H + O * H + O;
+        let (theta, gradient) = (&mut theta[..count], &mut gradient[..count]);
+        let (blocks, rest) = inputs.as_chunks::<I>().0.as_chunks::<ROWS>();
+        let (block_targets, rest_targets) = targets.as_chunks::<O>().0.as_chunks::<ROWS>();
+        // made once: zeros for each block would be as many stores as its values
+        let mut values = [[V::ZERO; ROWS]; H];
+        if let ([inputs], [targets], []) = (blocks, block_targets, rest)
+            && l2 == 0.0
+            && optimizer.is_plain(decay)
+        {
+            let rows = Rows { inputs, targets };
+            for &lr in lrs {
+                pass.descend(&rows, &mut values, theta, V::from_f64(-lr));
+            }
+            return;
+        }
+        let mut value = [[V::ZERO; 1]; H];
         for &lr in lrs {
-            let mut sums = Weights::<V, I, H, O>::ZERO;
-            for (inputs, targets) in inputs.chunks(ROWS * I).zip(targets.chunks(ROWS * O)) {
-                let rows = inputs.chunks_exact(I).zip(targets.chunks_exact(O));
-                for ((inputs, targets), part) in rows.zip(&mut parts) {
-                    // read anew for each row, as operands in memory: kept over the rows they would be copied to the stack
-                    let weights = Weights::<V, I, H, O>::read(black_box(&*theta));
-                    *part = weights.row(Row { inputs, targets, share }, activation, loss);
-                }
-                for (inputs, part) in inputs.chunks_exact(I).zip(&parts) {
-                    sums.add(inputs, part);
-                }
+            gradient.fill(V::ZERO);
+            for (inputs, targets) in blocks.iter().zip(block_targets) {
+                pass.add(&Rows { inputs, targets }, &mut values, theta, gradient);
             }
-            let mut step = optimizer.begin(decay, lr);
-            match step.plain() {
-                Some(minus_lr) if l2 == 0.0 => sums.descend(minus_lr, theta),
-                _ => {
-                    sums.write(gradient);
-                    if l2 != 0.0 {
-                        Decay { theta, factor: V::from_f64(2.0 * l2), gradient }.run();
-                    }
-                    step.apply(theta, gradient, 0..theta.len());
-                }
+            for (inputs, targets) in rest.iter().zip(rest_targets) {
+                let rows =
+                    Rows { inputs: std::array::from_ref(inputs), targets: std::array::from_ref(targets) };
+                pass.add(&rows, &mut value, theta, gradient);
             }
+            if l2 != 0.0 {
+                Decay { theta, factor: V::from_f64(2.0 * l2), gradient }.run();
+            }
+            optimizer.begin(decay, lr).apply(theta, gradient, 0..count);
         }
     }
 }
 
-#[derive(Clone, Copy)]
-struct Row<'a, V> {
-    /// (inputs).
-    inputs: &'a [V],
-    /// (outputs).
-    targets: &'a [V],
+/// Some rows: (rows, inputs) and (rows, outputs).
+struct Rows<'a, V, const I: usize, const O: usize, const R: usize> {
+    inputs: &'a [[V; I]; R],
+    targets: &'a [[V; O]; R],
+}
+
+/// What is the same for all rows.
+struct Pass<V> {
+    activation: Activation,
+    loss: Loss,
     share: V,
 }
 
-/// What a row adds to the sums is made of.
-#[derive(Clone, Copy)]
-struct Part<V, const H: usize, const O: usize> {
-    /// Of the hidden units.
-    values: [V; H],
-    /// δ at the outputs.
-    deltas: [V; O],
-    /// δ of the hidden units.
-    below: [V; H],
-}
-
-impl<V: Number, const I: usize, const H: usize, const O: usize> Weights<V, I, H, O> {
-    /// A row forward and backward.
+impl<V: Number> Pass<V> {
+    /// A plain update by these rows alone. `values` is for the hidden units' values: what it holds does not matter.
     #[inline(always)]
-    #[expect(clippy::needless_range_loop, reason = "indices that are constants become registers")]
-    fn row(&self, row: Row<'_, V>, activation: Activation, loss: Loss) -> Part<V, H, O> {
-        let mut values = self.hidden_bias;
+    fn descend<const I: usize, const H: usize, const O: usize, const R: usize>(
+        &self,
+        rows: &Rows<'_, V, I, O, R>,
+        values: &mut [[V; R]; H],
+        theta: &mut [V],
+        minus_lr: V,
+    ) {
+        let deltas = self.forward(rows, values, theta);
         for h in 0..H {
-            for k in 0..I {
-                values[h] = self.hidden[h][k].fma(row.inputs[k], values[h]);
-            }
+            let unit = Unit::<V, I, O>::read::<H>(theta, h);
+            let sums = self.sums(rows, &unit, &values[h], &deltas, Unit::ZERO);
+            unit.descend(minus_lr, &sums).write::<H>(theta, h);
         }
-        layer::activate(activation, &mut values);
-        let mut outputs = self.output_bias;
-        for u in 0..O {
-            for h in 0..H {
-                outputs[u] = self.output[u][h].fma(values[h], outputs[u]);
+        for (u, theta) in theta[H * I + H + O * H..].iter_mut().enumerate() {
+            let mut sum = V::ZERO;
+            for delta in &deltas {
+                sum = sum.add(delta[u]);
             }
+            *theta = minus_lr.fma(sum, *theta);
         }
-        let mut deltas = [V::ZERO; O];
-        loss::output_deltas(loss, &outputs, row.targets, O, row.share, &mut deltas);
-        let mut below = [V::ZERO; H];
-        for u in 0..O {
-            for h in 0..H {
-                below[h] = self.output[u][h].fma(deltas[u], below[h]);
-            }
-        }
-        layer::multiply_by_derivative(activation, &values, &[], &mut below);
-        Part { values, deltas, below }
     }
 
-    /// Adds a row's part to each sum of the gradient.
+    /// Adds some rows to the sums of the gradient. `values` as in [`Pass::descend`].
     #[inline(always)]
-    #[expect(clippy::needless_range_loop, reason = "indices that are constants become registers")]
-    fn add(&mut self, inputs: &[V], part: &Part<V, H, O>) {
-        let Part { values, deltas, below } = part;
-        for u in 0..O {
-            for h in 0..H {
-                self.output[u][h] = deltas[u].fma(values[h], self.output[u][h]);
-            }
-            self.output_bias[u] = self.output_bias[u].add(deltas[u]);
-        }
+    fn add<const I: usize, const H: usize, const O: usize, const R: usize>(
+        &self,
+        rows: &Rows<'_, V, I, O, R>,
+        values: &mut [[V; R]; H],
+        theta: &[V],
+        gradient: &mut [V],
+    ) {
+        let deltas = self.forward(rows, values, theta);
         for h in 0..H {
-            for k in 0..I {
-                self.hidden[h][k] = below[h].fma(inputs[k], self.hidden[h][k]);
+            let (unit, sums) = (Unit::<V, I, O>::read::<H>(theta, h), Unit::read::<H>(gradient, h));
+            self.sums(rows, &unit, &values[h], &deltas, sums).write::<H>(gradient, h);
+        }
+        for (u, sum) in gradient[H * I + H + O * H..].iter_mut().enumerate() {
+            for delta in &deltas {
+                *sum = sum.add(delta[u]);
             }
-            self.hidden_bias[h] = self.hidden_bias[h].add(below[h]);
         }
     }
+
+    /// To the δ at the outputs.
+    #[inline(always)]
+    #[expect(clippy::needless_range_loop, reason = "indices that are constants become registers")]
+    fn forward<const I: usize, const H: usize, const O: usize, const R: usize>(
+        &self,
+        rows: &Rows<'_, V, I, O, R>,
+        values: &mut [[V; R]; H],
+        theta: &[V],
+    ) -> [[V; O]; R] {
+        for h in 0..H {
+            let unit = Unit::<V, I, O>::read::<H>(theta, h);
+            let mut abreast = [unit.bias; R];
+            for k in 0..I {
+                for r in 0..R {
+                    abreast[r] = unit.inputs[k].fma(rows.inputs[r][k], abreast[r]);
+                }
+            }
+            layer::activate(self.activation, &mut abreast);
+            values[h] = abreast;
+        }
+        let mut outputs = [[V::ZERO; O]; R];
+        for u in 0..O {
+            for r in 0..R {
+                outputs[r][u] = theta[H * I + H + O * H + u];
+            }
+            for h in 0..H {
+                for r in 0..R {
+                    outputs[r][u] = theta[H * I + H + u * H + h].fma(values[h][r], outputs[r][u]);
+                }
+            }
+        }
+        let mut deltas = [[V::ZERO; O]; R];
+        let targets = rows.targets.as_flattened();
+        loss::output_deltas(
+            self.loss,
+            outputs.as_flattened(),
+            targets,
+            O,
+            self.share,
+            deltas.as_flattened_mut(),
+        );
+        deltas
+    }
+
+    /// The sums of a unit's gradient, after some more rows.
+    #[inline(always)]
+    #[expect(clippy::needless_range_loop, reason = "indices that are constants become registers")]
+    fn sums<const I: usize, const O: usize, const R: usize>(
+        &self,
+        rows: &Rows<'_, V, I, O, R>,
+        unit: &Unit<V, I, O>,
+        values: &[V; R],
+        deltas: &[[V; O]; R],
+        sums: Unit<V, I, O>,
+    ) -> Unit<V, I, O> {
+        let mut sums = sums;
+        for u in 0..O {
+            for r in 0..R {
+                sums.outputs[u] = deltas[r][u].fma(values[r], sums.outputs[u]);
+            }
+        }
+        let mut below = [V::ZERO; R];
+        for u in 0..O {
+            for r in 0..R {
+                below[r] = unit.outputs[u].fma(deltas[r][u], below[r]);
+            }
+        }
+        layer::multiply_by_derivative(self.activation, values, &[], &mut below);
+        for k in 0..I {
+            for r in 0..R {
+                sums.inputs[k] = below[r].fma(rows.inputs[r][k], sums.inputs[k]);
+            }
+        }
+        for r in 0..R {
+            sums.bias = sums.bias.add(below[r]);
+        }
+        sums
+    }
 }
+
+#[cfg(test)]
+mod tests;
