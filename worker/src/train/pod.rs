@@ -243,6 +243,14 @@ impl<'a, V: Lane> Descents<'a, V> {
         done
     }
 
+    /// Makes an update on rows that are few enough to be worked off at once, or says no and does nothing.
+    fn descend(&mut self, pick: Pick<'_>) -> bool {
+        let Self { optimizer, decay, rates, .. } = self;
+        let done = self.pod.descend(pick, Rule { optimizer, decay: *decay, rates });
+        self.steps += u64::from(done);
+        done
+    }
+
     fn small_batches(&mut self, size: usize, feeds: Feeds<'_>) -> Result<(), Cancelled> {
         let updates_per_epoch = self.common.epoch_rows.div_ceil(size) as u64;
         let mut feeds = match feeds {
@@ -305,7 +313,7 @@ impl<'a, V: Lane> Descents<'a, V> {
 
     fn step_on(&mut self, pick: Pick<'_>) -> Result<(), Cancelled> {
         let cancelled = self.common.cancelled;
-        if self.update_at_once(pick, 1) {
+        if self.update_at_once(pick, 1) || self.descend(pick) {
             look(cancelled)?;
             return self.measure();
         }
