@@ -41,7 +41,7 @@ use memory::Slot;
 pub use phases::Phase;
 use pod::{Feeds, Source};
 pub use prepare::PrepareError;
-use rounded::{Rounded, Sides, is_right, row_major};
+use rounded::{Rounded, Sides, is_right, right, row_major};
 
 /// Largest product of parameters and training rows at which `polish = "auto"` polishes: a step costs about as much
 /// as an epoch, and there may be thousands.

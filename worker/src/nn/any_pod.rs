@@ -116,6 +116,14 @@ impl<'a, V: Lane> AnyPod<'a, V> {
         }
     }
 
+    /// Makes an update on the picked rows, or says no and does nothing.
+    pub(crate) fn descend(&mut self, pick: Pick<'_>, rule: Rule<'_, V>) -> bool {
+        match self {
+            Self::Layers(pod) => pod.descend(pick, rule),
+            Self::Sum(_) => false,
+        }
+    }
+
     /// Σ g² of each lane, in drawing order.
     pub(crate) fn squared_gradient_norm(&self) -> V {
         match self {

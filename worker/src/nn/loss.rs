@@ -17,7 +17,16 @@ pub fn add_rows<S: Number>(loss: Loss, outputs: &[S], targets: &[S], width: usiz
             }
         }
         Loss::CrossEntropy => {
-            for (z, y) in outputs.chunks_exact(width).zip(targets.chunks_exact(width)) {
+            let block = LOSSES_TOGETHER * width;
+            let whole = outputs.len() - outputs.len() % block;
+            let (outputs, last_outputs) = outputs.split_at(whole);
+            let (targets, last_targets) = targets.split_at(whole);
+            for (z, y) in outputs.chunks_exact(block).zip(targets.chunks_exact(block)) {
+                for loss in cross_entropies::<S, LOSSES_TOGETHER>(z, y, width) {
+                    sum = sum.add(loss);
+                }
+            }
+            for (z, y) in last_outputs.chunks_exact(width).zip(last_targets.chunks_exact(width)) {
                 sum = sum.add(cross_entropy(z, y));
             }
         }
@@ -99,9 +108,12 @@ pub fn output_deltas<S: Number>(
             let block = ROWS_TOGETHER * width;
             let rows = outputs.chunks(block).zip(targets.chunks(block));
             for (d, (z, y)) in deltas.chunks_mut(block).zip(rows) {
-                softmax_rows(z, width, d);
-                for (d, &y) in d.iter_mut().zip(y) {
-                    *d = d.sub(y).mul(share);
+                let sums = exponentials(z, width, d);
+                let rows = d.chunks_exact_mut(width).zip(y.chunks_exact(width));
+                for ((d, y), &sum) in rows.zip(&sums) {
+                    for (d, &y) in d.iter_mut().zip(y) {
+                        *d = d.div(sum).sub(y).mul(share);
+                    }
                 }
             }
         }
@@ -127,51 +139,71 @@ fn maximum<S: Number>(values: &[S]) -> S {
 /// exp(z − max) divided by their ascending sum. `logits` and `probabilities` (width).
 #[inline(always)]
 pub fn softmax<S: Number>(logits: &[S], probabilities: &mut [S]) {
-    softmax_rows(logits, logits.len(), probabilities);
+    let [sum, ..] = exponentials(logits, logits.len(), probabilities);
+    for p in probabilities {
+        *p = p.div(sum);
+    }
 }
 
 /// Rows whose maxima and sums are taken side by side: each is one chain, in which the next operation waits for the
 /// one before.
 const ROWS_TOGETHER: usize = 8;
 
-/// [`softmax`] of each row. `logits` and `probabilities` (rows, width), at most
+/// Rows whose losses are computed side by side, for the same reason: all they are made of stays in registers.
+const LOSSES_TOGETHER: usize = 4;
+
+/// exp(z − max) of each row, and their ascending sums. `logits` and `exponentials` (rows, width), at most
 /// [`ROWS_TOGETHER`] rows.
 #[inline(always)]
-fn softmax_rows<S: Number>(logits: &[S], width: usize, probabilities: &mut [S]) {
+fn exponentials<S: Number>(logits: &[S], width: usize, exponentials: &mut [S]) -> [S; ROWS_TOGETHER] {
     let mut maxima = [S::ZERO; ROWS_TOGETHER];
     for (max, z) in maxima.iter_mut().zip(logits.chunks_exact(width)) {
         *max = maximum(z);
     }
-    let rows = probabilities.chunks_exact_mut(width).zip(logits.chunks_exact(width));
-    for ((p, z), &max) in rows.zip(&maxima) {
-        for (p, &z) in p.iter_mut().zip(z) {
-            *p = z.sub(max).exp();
+    let rows = exponentials.chunks_exact_mut(width).zip(logits.chunks_exact(width));
+    for ((e, z), &max) in rows.zip(&maxima) {
+        for (e, &z) in e.iter_mut().zip(z) {
+            *e = z.sub(max).exp();
         }
     }
     let mut sums = [S::ZERO; ROWS_TOGETHER];
-    for (sum, p) in sums.iter_mut().zip(probabilities.chunks_exact(width)) {
-        for &p in p {
-            *sum = sum.add(p);
+    for (sum, e) in sums.iter_mut().zip(exponentials.chunks_exact(width)) {
+        for &e in e {
+            *sum = sum.add(e);
         }
     }
-    for (p, &sum) in probabilities.chunks_exact_mut(width).zip(&sums) {
-        for p in p {
-            *p = p.div(sum);
-        }
-    }
+    sums
 }
 
 /// log(Σ exp(z − max)) − (z_y − max), y the class whose target is 1.
 #[inline(always)]
 fn cross_entropy<S: Number>(logits: &[S], one_hot: &[S]) -> S {
-    let max = maximum(logits);
-    let mut sum = S::ZERO;
-    let mut of_class = logits[0];
-    for (&z, &y) in logits.iter().zip(one_hot) {
-        sum = sum.add(z.sub(max).exp());
-        of_class = S::select(y.gt(S::ZERO), z, of_class);
+    let [loss] = cross_entropies(logits, one_hot, logits.len());
+    loss
+}
+
+/// [`cross_entropy`] of N rows. `logits` and `one_hot` (N, width).
+#[inline(always)]
+fn cross_entropies<S: Number, const N: usize>(logits: &[S], one_hot: &[S], width: usize) -> [S; N] {
+    let mut firsts = [S::ZERO; N];
+    for (first, row) in firsts.iter_mut().zip(logits.chunks_exact(width)) {
+        *first = row[0];
     }
-    sum.log().sub(of_class.sub(max))
+    let (mut maxima, mut of_class, mut sums) = (firsts, firsts, [S::ZERO; N]);
+    for (max, row) in maxima.iter_mut().zip(logits.chunks_exact(width)) {
+        *max = maximum(row);
+    }
+    for column in 0..width {
+        for row in 0..N {
+            let (z, y) = (logits[row * width + column], one_hot[row * width + column]);
+            sums[row] = sums[row].add(z.sub(maxima[row]).exp());
+            of_class[row] = S::select(y.gt(S::ZERO), z, of_class[row]);
+        }
+    }
+    for ((sum, of_class), max) in sums.iter_mut().zip(of_class).zip(maxima) {
+        *sum = sum.log().sub(of_class.sub(max));
+    }
+    sums
 }
 
 /// max(z, 0) − z·y + log(1 + exp(−|z|)), accurate where the exponential is tiny.

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use seedsweep_common::spec;
 
-use crate::nn::lane::{self, Job, Lane, Lanes, elements_mut};
+use crate::nn::lane::{self, Finish, Job, Lane, Lanes, elements_mut};
 use crate::nn::network::Decay;
 use crate::nn::scalar::Number;
 
@@ -213,6 +213,19 @@ impl<V: Lane> Step<'_, V> {
 }
 
 impl<S: Number> Step<'_, S> {
+    /// The update as one of a few instructions for each parameter; `None` where it is more.
+    #[inline(always)]
+    pub(crate) fn light(&mut self) -> Option<Light<'_, S>> {
+        match self.update {
+            _ if self.decay != WeightDecay::None => None,
+            Update::Descent { minus_lr } => Some(Light::Descent(Descent { minus_lr })),
+            Update::Momentum { momentum, minus_lr } => {
+                Some(Light::Momentum(Momentum { momentum, minus_lr, velocities: &mut *self.moments[0] }))
+            }
+            Update::Nesterov { .. } | Update::Adam { .. } | Update::RmsProp { .. } => None,
+        }
+    }
+
     /// Updates the parameters `range`, which are `theta`, by their `gradient`, which weight decay may change.
     #[inline(always)]
     pub(crate) fn apply(&mut self, theta: &mut [S], gradient: &mut [S], range: Range<usize>) {
@@ -222,6 +235,54 @@ impl<S: Number> Step<'_, S> {
             [first.get_mut(range.clone()).unwrap_or_default(), second.get_mut(range).unwrap_or_default()];
         Apply { update: self.update, theta, gradient, moments }.run();
     }
+}
+
+/// An update that a gradient can go into before it has left its register.
+#[derive(Debug)]
+pub(crate) enum Light<'a, S> {
+    /// Gradient descent.
+    Descent(Descent<S>),
+    /// With momentum.
+    Momentum(Momentum<'a, S>),
+}
+
+/// See [`Light`].
+#[derive(Debug)]
+pub(crate) struct Descent<S> {
+    minus_lr: S,
+}
+
+/// See [`Light`].
+#[derive(Debug)]
+pub(crate) struct Momentum<'a, S> {
+    momentum: S,
+    minus_lr: S,
+    velocities: &'a mut [S],
+}
+
+impl<V: Lane> Finish<V> for Descent<V> {
+    #[inline(always)]
+    fn finish(&mut self, sum: V, present: V, _: usize) -> V {
+        let Self { minus_lr } = *self;
+        one(Update::Descent { minus_lr }, present, sum, &mut [])
+    }
+}
+
+impl<V: Lane> Finish<V> for Momentum<'_, V> {
+    #[inline(always)]
+    fn finish(&mut self, sum: V, present: V, place: usize) -> V {
+        let Self { momentum, minus_lr, .. } = *self;
+        let velocity = std::slice::from_mut(&mut self.velocities[place / V::WIDTH]);
+        one(Update::Momentum { momentum, minus_lr }, present, sum, velocity)
+    }
+}
+
+/// What `update` makes of one parameter.
+#[inline(always)]
+fn one<S: Number>(update: Update<S>, theta: S, gradient: S, moment: &mut [S]) -> S {
+    let mut theta = [theta];
+    Apply { update, theta: &mut theta, gradient: &[gradient], moments: [moment, &mut []] }.run();
+    theta[0]
 }
 
 /// An update of `theta`; `gradient` and each moment the rule has (parameters).

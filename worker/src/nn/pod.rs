@@ -9,11 +9,14 @@ mod strip;
 mod sums;
 mod tiny;
 
+use std::ops::Range;
+
 use seedsweep_common::spec::{Activation, Loss};
 
-use crate::nn::lane::{Lane, Lanes, Matrix, Operand, Shared, elements, elements_mut};
+use crate::nn::lane::{Job, Lane, Lanes, Matrix, Operand, Shared, elements, elements_mut};
 use crate::nn::layer;
 use crate::nn::network::{Batch, Decay, Network};
+use crate::nn::optimizer::{Light, Step};
 use crate::nn::scalar::Number;
 use gather::Gather;
 use piece::{Piece, State, Values, of, of_lanes};
@@ -158,12 +161,7 @@ impl<'a, V: Lane> Pod<'a, V> {
         wanted: Wanted,
         mut look: impl FnMut(&[V], &[V]) -> Result<(), E>,
     ) -> Result<V, E> {
-        let (inputs, width) = (self.strips[0].layer.inputs, self.output_width());
-        let count = match pick {
-            Pick::All => self.rows.targets.len() / width,
-            Pick::Same(rows) => rows.len(),
-            Pick::Own(rows) => rows[0].len(),
-        };
+        let (width, count) = (self.output_width(), self.count(pick));
         let share = V::Elem::from_f64(1.0 / count as f64);
         // pieces of about the same length: sums over few rows are short of work between their loads and stores
         let piece = count.div_ceil(count.div_ceil(self.piece).max(1)).max(1);
@@ -171,26 +169,8 @@ impl<'a, V: Lane> Pod<'a, V> {
         let mut from = 0;
         while from < count {
             let to = count.min(from + piece);
-            self.gather(pick, from, to);
             let state = State { share, sum, first: from == 0, wanted };
-            sum = match pick {
-                Pick::All => {
-                    let rows = &self.rows.features[from * inputs..to * inputs];
-                    self.piece(of(Shared(rows), 1, inputs), to - from, state)
-                }
-                Pick::Same(_) => {
-                    let same = std::mem::take(&mut self.same);
-                    let sum = self.piece(of(Shared(&same), 1, inputs), to - from, state);
-                    self.same = same;
-                    sum
-                }
-                Pick::Own(_) => {
-                    let own = std::mem::take(&mut self.own);
-                    let sum = self.piece(of_lanes(&own, 1, padded(inputs)), to - from, state);
-                    self.own = own;
-                    sum
-                }
-            };
+            sum = self.some_rows(pick, from..to, state, None);
             let outputs = &self.values[self.strips.len() - 1].activated[..(to - from) * width];
             look(outputs, &self.targets[..(to - from) * width])?;
             from = to;
@@ -205,16 +185,81 @@ impl<'a, V: Lane> Pod<'a, V> {
         Ok(V::enter(Mean { pod: self, sum, count }))
     }
 
+    /// Makes an update on the picked rows, as [`Pod::pass`] for the gradient and then the rule would, but where the
+    /// rule is a few instructions the first layer's gradient goes into it from the registers. Says no and does nothing
+    /// where the rows are more than a piece or the loss has l2.
+    pub(crate) fn descend(&mut self, pick: Pick<'_>, rule: Rule<'_, V>) -> bool {
+        let count = self.count(pick);
+        if count > self.piece || self.l2 != 0.0 {
+            return false;
+        }
+        let Rule { optimizer, decay, rates } = rule;
+        let mut step = optimizer.begin(decay, rates.next_rate());
+        let share = V::Elem::from_f64(1.0 / count as f64);
+        let wanted = Wanted { loss: false, gradient: true };
+        let light = step.light();
+        let done = if light.is_some() { self.strips[0].weight_count() } else { 0 };
+        self.some_rows(pick, 0..count, State { share, sum: V::ZERO, first: true, wanted }, light);
+        V::enter(Rest { step, theta: &mut self.theta, gradient: &mut self.gradient, done });
+        true
+    }
+
+    /// How many rows are picked.
+    fn count(&self, pick: Pick<'_>) -> usize {
+        match pick {
+            Pick::All => self.rows.targets.len() / self.output_width(),
+            Pick::Same(rows) => rows.len(),
+            Pick::Own(rows) => rows[0].len(),
+        }
+    }
+
+    /// Works off the rows `range` of those picked.
+    fn some_rows(
+        &mut self,
+        pick: Pick<'_>,
+        range: Range<usize>,
+        state: State<V>,
+        light: Option<Light<'_, V>>,
+    ) -> V {
+        let inputs = self.strips[0].layer.inputs;
+        self.gather(pick, range.start, range.end);
+        match pick {
+            Pick::All => {
+                let rows = &self.rows.features[range.start * inputs..range.end * inputs];
+                self.piece(of(Shared(rows), 1, inputs), range.len(), state, light)
+            }
+            Pick::Same(_) => {
+                let same = std::mem::take(&mut self.same);
+                let sum = self.piece(of(Shared(&same), 1, inputs), range.len(), state, light);
+                self.same = same;
+                sum
+            }
+            Pick::Own(_) => {
+                let own = std::mem::take(&mut self.own);
+                let sum = self.piece(of_lanes(&own, 1, padded(inputs)), range.len(), state, light);
+                self.own = own;
+                sum
+            }
+        }
+    }
+
     /// Works off `count` rows.
-    fn piece<O: Operand<V>>(&mut self, input: Matrix<O>, count: usize, state: State<V>) -> V {
+    fn piece<O: Operand<V>>(
+        &mut self,
+        input: Matrix<O>,
+        count: usize,
+        state: State<V>,
+        light: Option<Light<'_, V>>,
+    ) -> V {
         let width = self.output_width();
         V::enter(Piece {
             strips: &self.strips,
             activation: self.activation,
             output_activation: self.output_activation,
             loss: self.loss,
-            theta: &self.theta,
+            theta: &mut self.theta,
             gradient: &mut self.gradient,
+            light,
             values: &mut self.values,
             output_deltas: &mut self.output_deltas[..count * width],
             targets: &self.targets[..count * width],
@@ -241,11 +286,7 @@ impl<'a, V: Lane> Pod<'a, V> {
 
     /// Brings all picked rows together, as a pass does piece by piece: for measurements.
     pub(crate) fn bring_together(&mut self, pick: Pick<'_>) {
-        let count = match pick {
-            Pick::All => self.rows.targets.len() / self.output_width(),
-            Pick::Same(rows) => rows.len(),
-            Pick::Own(rows) => rows[0].len(),
-        };
+        let count = self.count(pick);
         for from in (0..count).step_by(PIECE_ROWS) {
             self.gather(pick, from, count.min(from + PIECE_ROWS));
         }
@@ -285,6 +326,24 @@ impl<'a, V: Lane> Pod<'a, V> {
                 V::enter(Gather { table: targets, width, picks: rows, from, to, gathered, stride: width });
             }
         }
+    }
+}
+
+/// An update of all parameters but the first `done`, which have had it.
+struct Rest<'a, V> {
+    step: Step<'a, V>,
+    theta: &'a mut [V],
+    gradient: &'a mut [V],
+    done: usize,
+}
+
+impl<V: Lane> Job for Rest<'_, V> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(mut self) {
+        let range = self.done..self.theta.len();
+        self.step.apply(&mut self.theta[range.clone()], &mut self.gradient[range.clone()], range);
     }
 }
 

@@ -11,11 +11,11 @@ use seedsweep_common::plan;
 use seedsweep_common::spec::{self, Batch, Experiment, Loss, Schedule, Stop, Train};
 
 use super::descent::{Cancelled, Stopped, look};
-use super::{Score, Trained, is_right};
+use super::{Score, Trained, right};
 use crate::measure::{Meter, Track};
 use crate::nn::any_pod::AnyPod;
 use crate::nn::data::Labels;
-use crate::nn::lane::{Lane, Lanes, elements};
+use crate::nn::lane::{Job, Lane, Lanes, elements};
 use crate::nn::network::{self, Network};
 use crate::nn::optimizer::{Optimizer, WeightDecay};
 use crate::nn::order::Order;
@@ -249,6 +249,14 @@ impl<'a, V: Lane> Descents<'a, V> {
         done
     }
 
+    /// Makes an update on rows that are few enough to be worked off at once, or says no and does nothing.
+    fn descend(&mut self, pick: Pick<'_>) -> bool {
+        let Self { optimizer, decay, rates, .. } = self;
+        let done = self.pod.descend(pick, Rule { optimizer, decay: *decay, rates });
+        self.steps += u64::from(done);
+        done
+    }
+
     fn small_batches(&mut self, size: usize, feeds: Feeds<'_>) -> Result<(), Cancelled> {
         let updates_per_epoch = self.common.epoch_rows.div_ceil(size) as u64;
         let mut feeds = match feeds {
@@ -311,7 +319,7 @@ impl<'a, V: Lane> Descents<'a, V> {
 
     fn step_on(&mut self, pick: Pick<'_>) -> Result<(), Cancelled> {
         let cancelled = self.common.cancelled;
-        if self.update_at_once(pick, 1) {
+        if self.update_at_once(pick, 1) || self.descend(pick) {
             look(cancelled)?;
             return self.measure();
         }
@@ -530,10 +538,9 @@ pub(super) fn score<V: Lane>(
         load(&mut pod, thetas);
         let mut right = vec![0_usize; thetas.len()];
         let losses = pod.pass(Pick::All, LOSS, |outputs, targets| {
-            if common.labels != Labels::Regression {
-                for (outputs, targets) in outputs.chunks_exact(width).zip(targets.chunks_exact(width)) {
-                    count_right::<V>(common.labels, loss, outputs, targets, &mut right);
-                }
+            let counts = V::enter(CountRight { labels: common.labels, loss, width, outputs, targets });
+            for (right, count) in right.iter_mut().zip(elements(std::slice::from_ref(&counts))) {
+                *right += count.to_f64() as usize;
             }
             look(common.cancelled)
         })?;
@@ -545,15 +552,26 @@ pub(super) fn score<V: Lane>(
     Ok(scores)
 }
 
-/// Counts for each trial whether it names the class of one row. `outputs` and `targets` (outputs).
-fn count_right<V: Lane>(labels: Labels, loss: Loss, outputs: &[V], targets: &[V], right: &mut [usize]) {
-    let (outputs, targets) = (elements(outputs), elements(targets));
-    let targets: Vec<V::Elem> = targets.iter().step_by(V::WIDTH).copied().collect();
-    let mut row = Vec::with_capacity(targets.len());
-    for (lane, right) in right.iter_mut().enumerate() {
-        row.clear();
-        row.extend(outputs[lane..].iter().step_by(V::WIDTH));
-        *right += usize::from(is_right(labels, loss, &row, &targets));
+/// In each lane how many of some rows have their class named by the outputs. `outputs` and `targets` (rows, width).
+struct CountRight<'a, V> {
+    labels: Labels,
+    loss: Loss,
+    width: usize,
+    outputs: &'a [V],
+    targets: &'a [V],
+}
+
+impl<V: Lane> Job for CountRight<'_, V> {
+    type Output = V;
+
+    #[inline(always)]
+    fn run(self) -> V {
+        let Self { labels, loss, width, outputs, targets } = self;
+        let mut count = V::ZERO;
+        for (outputs, targets) in outputs.chunks_exact(width).zip(targets.chunks_exact(width)) {
+            count = count.add(right(labels, loss, outputs, targets));
+        }
+        count
     }
 }
 

@@ -7,7 +7,7 @@ use seedsweep_common::spec::{Loss, Precision};
 
 use crate::nn::data::{Dataset, Labels, Rows};
 use crate::nn::network;
-use crate::nn::scalar::Scalar;
+use crate::nn::scalar::{Number, Scalar};
 
 /// A data set in the training precision, each value rounded once.
 #[derive(Debug)]
@@ -69,26 +69,46 @@ pub(super) fn row_major(table: &Array2<f64>) -> Cow<'_, [f64]> {
     table.as_slice().map_or_else(|| Cow::Owned(table.iter().copied().collect()), Cow::Borrowed)
 }
 
-/// Whether a row's outputs name the class of its targets: the largest output (the first of equal ones), or the side
-/// of the threshold between two classes on which the output lies (the threshold itself counts as the lower class).
+/// Whether [`right`] is 1.
 pub(super) fn is_right<S: Scalar>(labels: Labels, loss: Loss, outputs: &[S], targets: &[S]) -> bool {
-    let above = |values: &[S], threshold: f64| values[0].to_f64() > threshold;
+    right(labels, loss, outputs, targets).gt(S::ZERO)
+}
+
+/// 1 where a row's outputs name the class of its targets, else 0: the largest output (the first of equal ones), or the
+/// side of the threshold between two classes on which the output lies (the threshold itself counts as the lower
+/// class). Regression names none.
+#[inline(always)]
+pub(super) fn right<S: Number>(labels: Labels, loss: Loss, outputs: &[S], targets: &[S]) -> S {
     match (labels, loss) {
-        (Labels::Regression, _) => false,
-        (Labels::OneHot, _) => largest(outputs) == largest(targets),
-        (Labels::Signed, _) => above(outputs, 0.0) == above(targets, 0.0),
+        (Labels::Regression, _) => S::ZERO,
+        (Labels::OneHot, _) => same(largest(outputs), largest(targets)),
+        (Labels::Signed, _) => same(above(outputs, 0.0), above(targets, 0.0)),
         // the logistic output is a logit
-        (Labels::Binary, Loss::Logistic) => above(outputs, 0.0) == above(targets, 0.5),
-        (Labels::Binary, _) => above(outputs, 0.5) == above(targets, 0.5),
+        (Labels::Binary, Loss::Logistic) => same(above(outputs, 0.0), above(targets, 0.5)),
+        (Labels::Binary, _) => same(above(outputs, 0.5), above(targets, 0.5)),
     }
 }
 
-fn largest<S: Scalar>(values: &[S]) -> usize {
-    let mut largest = 0;
-    for (i, value) in values.iter().enumerate() {
-        if value.gt(values[largest]) {
-            largest = i;
-        }
+/// 1 where the only value is above the threshold, else 0.
+#[inline(always)]
+fn above<S: Number>(values: &[S], threshold: f64) -> S {
+    S::select(values[0].gt(S::from_f64(threshold)), S::ONE, S::ZERO)
+}
+
+/// 1 where two finite numbers are the same, else 0.
+#[inline(always)]
+fn same<S: Number>(a: S, b: S) -> S {
+    S::select(a.gt(b), S::ZERO, S::select(b.gt(a), S::ZERO, S::ONE))
+}
+
+/// The place of the largest value.
+#[inline(always)]
+fn largest<S: Number>(values: &[S]) -> S {
+    let (mut largest, mut place) = (values[0], S::ZERO);
+    for (i, &value) in values.iter().enumerate().skip(1) {
+        let is_larger = value.gt(largest);
+        largest = S::select(is_larger, value, largest);
+        place = S::select(is_larger, S::from_f64(i as f64), place);
     }
-    largest
+    place
 }

@@ -3,8 +3,6 @@
 //!
 //! Every sum is one chain of fused multiply-adds, r ascending: which sums run beside which is all that a tile decides.
 
-use std::marker::PhantomData;
-
 use crate::nn::lane::{Job, Lane};
 
 /// Columns of a whole tile: with four rows it takes 24 of 32 registers, with two 12 of 16, and leaves the others to
@@ -100,8 +98,8 @@ pub(crate) struct Product<'a, V: Lane, B> {
 
 /// What becomes of a sum before it is stored: a few instructions, because it is done in registers.
 pub(crate) trait Finish<V: Lane> {
-    /// The value to store in the place where `present` is.
-    fn finish(sum: V, present: V) -> V;
+    /// The value to store in the place where `present` is, from number `place` of the sums on.
+    fn finish(&mut self, sum: V, present: V, place: usize) -> V;
 }
 
 /// It is stored as it is.
@@ -110,7 +108,7 @@ pub(crate) struct Unchanged;
 
 impl<V: Lane> Finish<V> for Unchanged {
     #[inline(always)]
-    fn finish(sum: V, _: V) -> V {
+    fn finish(&mut self, sum: V, _: V, _: usize) -> V {
         sum
     }
 }
@@ -120,14 +118,14 @@ impl<V: Lane, B: Operand<V>> Job for Product<'_, V, B> {
 
     #[inline(always)]
     fn run(self) {
-        self.compute::<Unchanged>();
+        self.compute(Unchanged);
     }
 }
 
 /// A product and what becomes of its sums.
 struct Finished<'a, V: Lane, B, F> {
     product: Product<'a, V, B>,
-    finish: PhantomData<F>,
+    finish: F,
 }
 
 impl<V: Lane, B: Operand<V>, F: Finish<V>> Job for Finished<'_, V, B, F> {
@@ -135,21 +133,21 @@ impl<V: Lane, B: Operand<V>, F: Finish<V>> Job for Finished<'_, V, B, F> {
 
     #[inline(always)]
     fn run(self) {
-        self.product.compute::<F>();
+        self.product.compute(self.finish);
     }
 }
 
 impl<V: Lane, B: Operand<V>> Product<'_, V, B> {
-    /// Computes it, with the instructions of these lanes, and stores what `F` makes of the sums.
+    /// Computes it, with the instructions of these lanes, and stores what `finish` makes of the sums.
     #[inline(always)]
-    pub(crate) fn enter_and<F: Finish<V>>(self) {
-        V::enter(Finished { product: self, finish: PhantomData::<F> });
+    pub(crate) fn enter_and<F: Finish<V>>(self, finish: F) {
+        V::enter(Finished { product: self, finish });
     }
 
     /// The operand of which more passes by stays behind: a few rows of vectors are walked along all columns that are
     /// single numbers, else a few columns along all rows.
     #[inline(always)]
-    fn compute<F: Finish<V>>(mut self) {
+    fn compute<F: Finish<V>>(mut self, mut finish: F) {
         self.check();
         let (rows, columns) = self.size;
         let (mut i, mut j) = (0, 0);
@@ -158,7 +156,7 @@ impl<V: Lane, B: Operand<V>> Product<'_, V, B> {
                 let height = height::<V>(rows - i);
                 j = 0;
                 while j < columns {
-                    j += self.tile_of::<F>((i, j), (height, columns - j));
+                    j += self.tile_of((i, j), (height, columns - j), &mut finish);
                 }
                 i += height;
             }
@@ -168,7 +166,7 @@ impl<V: Lane, B: Operand<V>> Product<'_, V, B> {
                 i = 0;
                 while i < rows {
                     let height = height::<V>(rows - i);
-                    self.tile_of::<F>((i, j), (height, width));
+                    self.tile_of((i, j), (height, width), &mut finish);
                     i += height;
                 }
                 j += width;
@@ -190,23 +188,30 @@ impl<V: Lane, B: Operand<V>> Product<'_, V, B> {
 
     /// The tile of this height whose first sum is at (i, j), as wide as so many columns allow; says how wide.
     #[inline(always)]
-    fn tile_of<F: Finish<V>>(&mut self, (i, j): (usize, usize), (height, columns): (usize, usize)) -> usize {
+    fn tile_of<F: Finish<V>>(
+        &mut self,
+        (i, j): (usize, usize),
+        (height, columns): (usize, usize),
+        finish: &mut F,
+    ) -> usize {
         let width = width(columns);
         // SAFETY: `check` has found all indices below (rows, columns) in bounds
         unsafe {
             match (height, width) {
-                (4, COLUMNS) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => self.tile::<F, 4, COLUMNS>(i, j),
-                (4, 4) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => self.tile::<F, 4, 4>(i, j),
-                (4, 2) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => self.tile::<F, 4, 2>(i, j),
-                (4, _) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => self.tile::<F, 4, 1>(i, j),
-                (2, COLUMNS) => self.tile::<F, 2, COLUMNS>(i, j),
-                (2, 4) => self.tile::<F, 2, 4>(i, j),
-                (2, 2) => self.tile::<F, 2, 2>(i, j),
-                (2, _) => self.tile::<F, 2, 1>(i, j),
-                (_, COLUMNS) => self.tile::<F, 1, COLUMNS>(i, j),
-                (_, 4) => self.tile::<F, 1, 4>(i, j),
-                (_, 2) => self.tile::<F, 1, 2>(i, j),
-                _ => self.tile::<F, 1, 1>(i, j),
+                (4, COLUMNS) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => {
+                    self.tile::<F, 4, COLUMNS>(i, j, finish)
+                }
+                (4, 4) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => self.tile::<F, 4, 4>(i, j, finish),
+                (4, 2) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => self.tile::<F, 4, 2>(i, j, finish),
+                (4, _) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => self.tile::<F, 4, 1>(i, j, finish),
+                (2, COLUMNS) => self.tile::<F, 2, COLUMNS>(i, j, finish),
+                (2, 4) => self.tile::<F, 2, 4>(i, j, finish),
+                (2, 2) => self.tile::<F, 2, 2>(i, j, finish),
+                (2, _) => self.tile::<F, 2, 1>(i, j, finish),
+                (_, COLUMNS) => self.tile::<F, 1, COLUMNS>(i, j, finish),
+                (_, 4) => self.tile::<F, 1, 4>(i, j, finish),
+                (_, 2) => self.tile::<F, 1, 2>(i, j, finish),
+                _ => self.tile::<F, 1, 1>(i, j, finish),
             }
         }
         width
@@ -218,7 +223,12 @@ impl<V: Lane, B: Operand<V>> Product<'_, V, B> {
     /// They and what they are made from are in bounds.
     #[inline(always)]
     #[expect(clippy::needless_range_loop, reason = "indices that are constants become registers")]
-    unsafe fn tile<F: Finish<V>, const I: usize, const J: usize>(&mut self, i: usize, j: usize) {
+    unsafe fn tile<F: Finish<V>, const I: usize, const J: usize>(
+        &mut self,
+        i: usize,
+        j: usize,
+        finish: &mut F,
+    ) {
         let sums = self.sums.as_mut_ptr();
         let at = |x: usize, y: usize| (i + x) * self.strides.0 + (j + y) * self.strides.1;
         let mut tile = [[V::ZERO; J]; I];
@@ -261,7 +271,9 @@ impl<V: Lane, B: Operand<V>> Product<'_, V, B> {
                 // SAFETY: in bounds by the contract
                 let place = unsafe { sums.add(at(x, y)).cast::<V>() };
                 // SAFETY: as above
-                unsafe { place.write_unaligned(F::finish(tile[x][y], place.read_unaligned())) };
+                let present = unsafe { place.read_unaligned() };
+                // SAFETY: as above
+                unsafe { place.write_unaligned(finish.finish(tile[x][y], present, at(x, y))) };
             }
         }
     }

@@ -14,6 +14,7 @@ use crate::nn::lane::{
 };
 use crate::nn::layer;
 use crate::nn::loss;
+use crate::nn::optimizer::Light;
 
 /// Biases whose gradient is summed side by side.
 const BIASES: usize = 4;
@@ -28,13 +29,16 @@ pub(super) struct Values<V> {
 }
 
 /// Loss and gradient of some rows.
-pub(super) struct Piece<'a, V: Lane, O> {
+pub(super) struct Piece<'a, 'l, V: Lane, O> {
     pub(super) strips: &'a [Strip],
     pub(super) activation: Activation,
     pub(super) output_activation: Activation,
     pub(super) loss: Loss,
-    pub(super) theta: &'a [V],
+    pub(super) theta: &'a mut [V],
     pub(super) gradient: &'a mut [V],
+    /// The update that the first layer's weights take of their gradient at once, which then is not left in memory:
+    /// only where these are all rows of it.
+    pub(super) light: Option<Light<'l, V>>,
     /// For each layer.
     pub(super) values: &'a mut [Values<V>],
     /// δ at the outputs, (rows, outputs).
@@ -60,7 +64,7 @@ pub(super) struct State<V: Lane> {
     pub(super) wanted: Wanted,
 }
 
-impl<V: Lane, O: Operand<V>> Job for Piece<'_, V, O> {
+impl<V: Lane, O: Operand<V>> Job for Piece<'_, '_, V, O> {
     /// The sum of losses, grown by these rows.
     type Output = V;
 
@@ -85,7 +89,7 @@ impl<V: Lane, O: Operand<V>> Job for Piece<'_, V, O> {
     }
 }
 
-impl<V: Lane, O: Operand<V>> Piece<'_, V, O> {
+impl<V: Lane, O: Operand<V>> Piece<'_, '_, V, O> {
     #[inline(always)]
     fn forward(&mut self) {
         let last = self.strips.len() - 1;
@@ -125,13 +129,25 @@ impl<V: Lane, O: Operand<V>> Piece<'_, V, O> {
             };
             let stride = row_of(strip, l == last);
             let deltas = Rows { values: &deltas[..self.count * stride], stride, count: self.count };
-            let gradient = &mut *self.gradient;
+            let first = self.state.first;
+            let (sums, biases) = strip.split_mut(self.gradient);
+            add_bias_gradient(deltas, first, biases);
             let Some(Values { activated, slopes }) = below.last_mut() else {
-                add_gradient(strip, deltas, self.input, self.state.first, gradient);
+                // nothing else waits for these weights as they were
+                let (theta, _) = strip.split_mut(self.theta);
+                match self.light.take() {
+                    Some(Light::Descent(rule)) => {
+                        weight_gradient(strip, deltas, self.input, true, theta).enter_and(rule);
+                    }
+                    Some(Light::Momentum(rule)) => {
+                        weight_gradient(strip, deltas, self.input, true, theta).enter_and(rule);
+                    }
+                    None => V::enter(weight_gradient(strip, deltas, self.input, first, sums)),
+                }
                 break;
             };
             let stride = padded(strip.layer.inputs);
-            add_gradient(strip, deltas, of_lanes(activated, 1, stride), self.state.first, gradient);
+            V::enter(weight_gradient(strip, deltas, of_lanes(activated, 1, stride), first, sums));
             let below = if slopes.is_empty() { activated } else { slopes };
             backward(strip, self.theta, deltas, &mut below[..self.count * stride], self.activation);
         }
@@ -184,7 +200,7 @@ struct Activated<A>(PhantomData<A>);
 
 impl<V: Lane, A: Named> Finish<V> for Activated<A> {
     #[inline(always)]
-    fn finish(sum: V, _: V) -> V {
+    fn finish(&mut self, sum: V, _: V, _: usize) -> V {
         let mut value = [sum];
         layer::activate(A::ACTIVATION, &mut value);
         value[0]
@@ -196,7 +212,7 @@ struct TimesDerivative<A>(PhantomData<A>);
 
 impl<V: Lane, A: Named> Finish<V> for TimesDerivative<A> {
     #[inline(always)]
-    fn finish(sum: V, present: V) -> V {
+    fn finish(&mut self, sum: V, present: V, _: usize) -> V {
         let mut delta = [sum];
         layer::multiply_by_derivative(A::ACTIVATION, &[present], &[], &mut delta);
         delta[0]
@@ -208,7 +224,7 @@ struct TimesPresent;
 
 impl<V: Lane> Finish<V> for TimesPresent {
     #[inline(always)]
-    fn finish(sum: V, present: V) -> V {
+    fn finish(&mut self, sum: V, present: V, _: usize) -> V {
         sum.mul(present)
     }
 }
@@ -242,10 +258,10 @@ fn forward<V: Lane, O: Operand<V>>(
         strides: (V::WIDTH, V::WIDTH * stride),
     };
     match activation {
-        Activation::Relu => product.enter_and::<Activated<Relu>>(),
-        Activation::LeakyRelu => product.enter_and::<Activated<LeakyRelu>>(),
+        Activation::Relu => product.enter_and(Activated::<Relu>(PhantomData)),
+        Activation::LeakyRelu => product.enter_and(Activated::<LeakyRelu>(PhantomData)),
         Activation::Gelu | Activation::Tanh | Activation::Sigmoid | Activation::Identity => {
-            product.enter_and::<Unchanged>();
+            product.enter_and(Unchanged);
         }
     }
 }
@@ -270,35 +286,39 @@ fn backward<V: Lane>(
         size: (strip.layer.inputs, deltas.count),
     };
     match activation {
-        Activation::Relu => product.enter_and::<TimesDerivative<Relu>>(),
-        Activation::LeakyRelu => product.enter_and::<TimesDerivative<LeakyRelu>>(),
-        Activation::Tanh => product.enter_and::<TimesDerivative<Tanh>>(),
-        Activation::Sigmoid => product.enter_and::<TimesDerivative<Sigmoid>>(),
-        Activation::Gelu => product.enter_and::<TimesPresent>(),
-        Activation::Identity => product.enter_and::<Unchanged>(),
+        Activation::Relu => product.enter_and(TimesDerivative::<Relu>(PhantomData)),
+        Activation::LeakyRelu => product.enter_and(TimesDerivative::<LeakyRelu>(PhantomData)),
+        Activation::Tanh => product.enter_and(TimesDerivative::<Tanh>(PhantomData)),
+        Activation::Sigmoid => product.enter_and(TimesDerivative::<Sigmoid>(PhantomData)),
+        Activation::Gelu => product.enter_and(TimesPresent),
+        Activation::Identity => product.enter_and(Unchanged),
     }
 }
 
-/// Goes on with the sums over rows, or begins them.
+/// The gradient by a layer's weights: goes on with its sums over rows, or begins them.
 #[inline(always)]
-fn add_gradient<V: Lane, O: Operand<V>>(
+fn weight_gradient<'a, V: Lane, O: Operand<V>>(
     strip: &Strip,
-    deltas: Rows<'_, V>,
+    deltas: Rows<'a, V>,
     input: Matrix<O>,
     first: bool,
-    gradient: &mut [V],
-) {
-    let (weights, biases) = strip.split_mut(gradient);
-    V::enter(Product::<V, _> {
+    sums: &'a mut [V],
+) -> Product<'a, V, O> {
+    Product {
         a: of_lanes(deltas.values, deltas.stride, 1),
         // (r = row, i = input) instead of (r = input, i = row)
         b: Matrix { operand: input.operand, along: input.across, across: input.along },
         depth: deltas.count,
         start: if first { Start::Zero } else { Start::Present },
-        sums: elements_mut(weights),
+        sums: elements_mut(sums),
         strides: (V::WIDTH * strip.stride, V::WIDTH),
         size: (strip.layer.outputs, strip.layer.inputs),
-    });
+    }
+}
+
+/// The gradient by a layer's biases, likewise.
+#[inline(always)]
+fn add_bias_gradient<V: Lane>(deltas: Rows<'_, V>, first: bool, biases: &mut [V]) {
     let (chunks, rest) = biases.as_chunks_mut::<BIASES>();
     let whole = BIASES * chunks.len();
     for (chunk, sums) in chunks.iter_mut().enumerate() {

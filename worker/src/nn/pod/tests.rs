@@ -6,7 +6,9 @@ use seedsweep_common::spec;
 
 use super::*;
 use crate::nn::lane::{Level, Precise};
+use crate::nn::optimizer::{Optimizer, WeightDecay};
 use crate::nn::scalar::Scalar;
+use crate::nn::schedule::Rates;
 
 /// Bits; NaN is one.
 pub(super) fn bits(value: impl Scalar) -> u64 {
@@ -27,19 +29,28 @@ pub(super) fn draw<S: Scalar>(rng: &mut ChaCha8Rng, count: usize) -> Vec<S> {
     (0..count).map(|_| S::from_f64((rng.next_u64() >> 40) as f64 / f64::from(1 << 23) - 1.0)).collect()
 }
 
+impl Case {
+    /// Features and targets.
+    fn data<S: Scalar>(&self, rng: &mut ChaCha8Rng) -> (Vec<S>, Vec<S>) {
+        let (rows, width) = (self.rows, self.network.output_width());
+        let features = draw(rng, rows * self.network.input_width());
+        let targets = match self.loss {
+            Loss::Mse | Loss::Population => draw(rng, rows * width),
+            Loss::Logistic => (0..rows * width).map(|i| S::from_f64(f64::from(i % 3 == 0))).collect(),
+            Loss::CrossEntropy => (0..rows * width)
+                .map(|i| S::from_f64(f64::from(i / width * 5 % width == i % width)))
+                .collect(),
+        };
+        (features, targets)
+    }
+}
+
 fn agrees<V: Lane>(case: &Case, what: &str) {
     const L2: f64 = 0.01;
     let Case { network, loss, rows, piece } = case;
     let (inputs, width) = (network.input_width(), network.output_width());
     let mut rng = ChaCha8Rng::seed_from_u64(*rows as u64);
-    let features: Vec<V::Elem> = draw(&mut rng, rows * inputs);
-    let targets: Vec<V::Elem> = match loss {
-        Loss::Mse | Loss::Population => draw(&mut rng, rows * width),
-        Loss::Logistic => (0..rows * width).map(|i| V::Elem::from_f64(f64::from(i % 3 == 0))).collect(),
-        Loss::CrossEntropy => (0..rows * width)
-            .map(|i| V::Elem::from_f64(f64::from(i / width * 5 % width == i % width)))
-            .collect(),
-    };
+    let (features, targets) = case.data::<V::Elem>(&mut rng);
     let batch = Batch { features: &features, targets: &targets };
     let mut pod = Pod::<V>::new(network, *loss, L2, batch, Lanes::detect());
     pod.piece = *piece;
@@ -91,6 +102,45 @@ fn agrees_in_all_lanes(case: &Case, what: &str) {
     }
 }
 
+/// Updates by [`Pod::descend`] against the gradient of a pass and then the rule.
+fn descends_alike<V: Lane>(case: &Case, rule: &spec::Optimizer, decay: f64, what: &str) {
+    let mut rng = ChaCha8Rng::seed_from_u64(case.rows as u64);
+    let (features, targets) = case.data::<V::Elem>(&mut rng);
+    let batch = Batch { features: &features, targets: &targets };
+    let decay = WeightDecay::new(rule, decay);
+    let starts: Vec<Vec<V::Elem>> =
+        (0..V::WIDTH).map(|_| draw(&mut rng, case.network.parameter_count())).collect();
+    let own: Vec<Vec<usize>> = (0..V::WIDTH)
+        .map(|_| (0..case.rows).map(|_| rng.next_u64() as usize % case.rows).collect())
+        .collect();
+    let own: Vec<&[usize]> = own.iter().map(Vec::as_slice).collect();
+    for pick in [Pick::All, Pick::Same(own[0]), Pick::Own(&own)] {
+        let [expected, found] = [false, true].map(|at_once| {
+            let mut pod = Pod::<V>::new(&case.network, case.loss, 0.0, batch, Lanes::detect());
+            for (lane, theta) in starts.iter().enumerate() {
+                pod.set(lane, theta);
+            }
+            let mut optimizer = Optimizer::new(rule, pod.theta.len());
+            let mut rates = Rates::new(0.07, spec::Schedule::default(), u64::MAX);
+            for _ in 0..3 {
+                if at_once {
+                    let rule = Rule { optimizer: &mut optimizer, decay, rates: &mut rates };
+                    assert!(pod.descend(pick, rule), "{what}");
+                } else {
+                    pod.pass::<()>(pick, Wanted { loss: false, gradient: true }, |_, _| Ok(())).unwrap();
+                    let lr = rates.next_rate();
+                    let Pod { theta, gradient, lanes, .. } = &mut pod;
+                    decay.apply(theta, gradient, lr, *lanes);
+                    optimizer.step(theta, gradient, lr, *lanes);
+                }
+            }
+            let all = (0..V::WIDTH).flat_map(|lane| pod.get(lane));
+            all.map(bits).collect::<Vec<_>>()
+        });
+        assert_eq!(found, expected, "{what}");
+    }
+}
+
 pub(super) fn network(layers: &[usize], activation: Activation, output_activation: Activation) -> Network {
     let layers = layers.iter().map(|&width| width as u32).collect();
     Network::new(&spec::Mlp { layers, activation, output_activation }.into())
@@ -135,6 +185,38 @@ fn every_activation_and_loss_has_the_bits_of_the_reference() {
                     piece: 6,
                 };
                 agrees_in_all_lanes(&case, &format!("{activation:?} {loss:?} {output_activation:?}"));
+            }
+        }
+    }
+}
+
+#[test]
+fn updates_from_registers_have_the_bits_of_a_pass_and_a_rule() {
+    let rules = [
+        spec::Optimizer::Gd,
+        spec::Optimizer::Sgd { momentum: 0.9 },
+        spec::Optimizer::Nesterov { momentum: 0.9 },
+        spec::Optimizer::Adam { beta1: 0.9, beta2: 0.999, eps: 1e-8 },
+    ];
+    // one layer, two and three; widths with every remainder by a tile, padded or not
+    for (round, layers) in
+        [&[17, 3][..], &[5, 3], &[18, 7, 4], &[6, 16, 5], &[2, 5, 3, 4]].into_iter().enumerate()
+    {
+        for (rule, decay) in rules.iter().flat_map(|rule| [(rule, 0.0), (rule, 0.1)]) {
+            let case = Case {
+                network: network(layers, ACTIVATIONS[round], Activation::Identity),
+                loss: Loss::CrossEntropy,
+                rows: 13,
+                piece: 64,
+            };
+            let what = format!("{layers:?} {rule:?} {decay}");
+            descends_alike::<f64>(&case, rule, decay, &what);
+            if Lanes::force(Level::Avx2).is_some() {
+                descends_alike::<<f32 as Precise>::Avx2>(&case, rule, decay, &what);
+            }
+            if Lanes::force(Level::Avx512).is_some() {
+                descends_alike::<<f32 as Precise>::Avx512>(&case, rule, decay, &what);
+                descends_alike::<<f64 as Precise>::Avx512>(&case, rule, decay, &what);
             }
         }
     }
