@@ -7,6 +7,7 @@ use std::io::Write as _;
 
 use serde::Serialize;
 
+use crate::cause;
 use crate::exit::{self, Exit};
 use crate::output;
 use crate::secret::SecretError;
@@ -14,7 +15,7 @@ use crate::secret::SecretError;
 /// What kind of failure it is: decides the exit code and the `code` of the JSON error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The command line asks for what cannot be done.
+    /// The command line asks for what cannot be done, or for more than a bound allows.
     Usage,
     /// The spec, or a file that it names, is wrong.
     Spec,
@@ -103,11 +104,14 @@ impl CliError {
     pub fn status(status: &tonic::Status) -> Self {
         use tonic::Code;
         let kind = match status.code() {
+            _ if cause::is_store(status) => Kind::Store,
             Code::NotFound => Kind::NotFound,
             Code::Unauthenticated | Code::PermissionDenied => Kind::NotAllowed,
             Code::Unavailable | Code::DeadlineExceeded => Kind::Unreachable,
-            Code::InvalidArgument | Code::FailedPrecondition | Code::AlreadyExists => Kind::Usage,
-            Code::ResourceExhausted | Code::DataLoss => Kind::Store,
+            Code::InvalidArgument
+            | Code::FailedPrecondition
+            | Code::AlreadyExists
+            | Code::ResourceExhausted => Kind::Usage,
             _ => Kind::Bug,
         };
         let text = status.message();
@@ -250,7 +254,10 @@ mod tests {
             (Status::permission_denied("worker token"), 5),
             (Status::unavailable(""), 3),
             (Status::invalid_argument("`selector` is empty"), 2),
-            (Status::data_loss("block 7"), 6),
+            (Status::resource_exhausted("1000 watchers are there"), 2),
+            (cause::store(Status::resource_exhausted("the disk is full")), 6),
+            (cause::store(Status::unavailable("No such file or directory")), 6),
+            (cause::store(Status::data_loss("block 7")), 6),
             (Status::internal("oops"), 101),
         ] {
             assert_eq!(CliError::status(&status).exit().0, exit, "{status}");

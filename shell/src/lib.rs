@@ -4,6 +4,7 @@
 //! Nothing here knows of sweeps.
 
 pub mod address;
+pub mod cause;
 pub mod error;
 pub mod exit;
 pub mod logs;

@@ -92,6 +92,30 @@ fn a_full_disk_loses_nothing_and_the_run_goes_on_when_there_is_space() {
 }
 
 #[test]
+fn a_store_that_fails_is_told_with_its_reason() {
+    let here = directory();
+    let mut coordinator =
+        Process::start(here.path(), &["coordinator", "--store", "store", "--listen", "127.0.0.1:0"]);
+    coordinator.line();
+    let (specs, away) = (here.path().join("store/sweeps"), here.path().join("away"));
+    std::fs::rename(&specs, &away).expect("ours");
+    let submit = ["submit", "sweep.toml", "--store", "store", "--output", "json"];
+    for when in ["while it fails", "afterwards"] {
+        let refused = output(here.path(), &submit);
+        assert_eq!(refused.status.code(), Some(6), "{when}");
+        let error: serde_json::Value = serde_json::from_slice(&refused.stdout).expect("JSON");
+        assert_eq!(error["error"]["code"], "store", "{when}: {error}");
+        let message = error["error"]["message"].as_str().unwrap_or_default();
+        assert!(message.contains("store/sweeps/") && message.contains("No such file"), "{when}: {error}");
+        if !specs.exists() {
+            std::fs::rename(&away, &specs).expect("ours");
+        }
+    }
+    assert_eq!(coordinator.terminate(), Some(0));
+    assert_eq!(output(here.path(), &submit).status.code(), Some(0), "a new start finds it whole");
+}
+
+#[test]
 fn a_damaged_store_is_noticed_and_trained_again_to_the_same_export() {
     let here = directory();
     let report = stdout(here.path(), &RUN);

@@ -14,6 +14,7 @@ use seedsweep_common::limits;
 use seedsweep_proto::convert::InvalidMessage;
 use seedsweep_proto::v1::sweep_service_server::SweepServiceServer;
 use seedsweep_proto::v1::worker_service_server::WorkerServiceServer;
+use seedsweep_shell::cause;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::Status;
 use tonic::service::interceptor::InterceptedService;
@@ -102,8 +103,10 @@ impl From<DriverError> for Status {
     fn from(error: DriverError) -> Self {
         let message = error.to_string();
         match error {
-            DriverError::Busy | DriverError::Closed | DriverError::Store(_) => Self::unavailable(message),
-            DriverError::Full(_) => Self::resource_exhausted(message),
+            DriverError::Busy | DriverError::Closed => Self::unavailable(message),
+            DriverError::Full(_) => cause::store(Self::resource_exhausted(message)),
+            // a worker tries again until the coordinator is back; a user is told what to mend
+            DriverError::Store(_) => cause::store(Self::unavailable(message)),
             DriverError::Refused(refusal) => match refusal {
                 Refusal::UnknownWorker(_) => Self::aborted(message),
                 Refusal::UnknownSweep(_) | Refusal::UnknownExperiment { .. } => Self::not_found(message),
@@ -121,9 +124,10 @@ impl From<ReadError> for Status {
     fn from(error: ReadError) -> Self {
         let message = with_causes(&error);
         match error {
-            ReadError::Store(StoreError::Full { .. }) => Self::resource_exhausted(message),
-            ReadError::Store(StoreError::Damaged { .. }) => Self::data_loss(message),
-            ReadError::Store(_) | ReadError::Closed => Self::unavailable(message),
+            ReadError::Store(StoreError::Full { .. }) => cause::store(Self::resource_exhausted(message)),
+            ReadError::Store(StoreError::Damaged { .. }) => cause::store(Self::data_loss(message)),
+            ReadError::Store(_) => cause::store(Self::unavailable(message)),
+            ReadError::Closed => Self::unavailable(message),
             ReadError::Panicked => Self::internal(message),
         }
     }

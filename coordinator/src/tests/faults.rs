@@ -1,5 +1,7 @@
 //! Many workers at once, reports in pieces, and coordinators that end in the middle.
 
+use seedsweep_shell::cause;
+
 use super::*;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -106,6 +108,7 @@ async fn a_full_disk_stops_acknowledgements_and_work_goes_on_when_there_is_room(
     fill();
     let refused = worker.report(&second, trained(&second)).await.unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted, "{refused}");
+    assert!(cause::is_store(&refused), "{refused:?}");
     assert!(refused.message().contains("bytes are free"), "{refused}");
     assert_eq!(sweep(&mut users, "x").await.trials.unwrap().done, 4, "only what is durable is shown");
     assert_eq!(rows(&mut users, "x").await.len(), 4, "reads go on");
@@ -143,6 +146,7 @@ async fn a_failed_store_stops_acknowledgements_and_a_restart_carries_on() {
     let request = v1::SubmitSweepRequest { spec_toml: spec_text("y", 8) };
     let refused = users.submit_sweep(request).await.unwrap_err();
     assert_eq!(refused.code(), Code::Unavailable, "{refused}");
+    assert!(cause::is_store(&refused), "{refused:?}");
     assert!(refused.message().contains("No such file"), "the reason is told: {refused}");
     std::fs::rename(&away, &specs).unwrap();
     let refused = worker.report(&second, trained(&second)).await.unwrap_err();
