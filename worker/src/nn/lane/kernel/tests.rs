@@ -28,9 +28,9 @@ impl<V: Lane, B: Operand<V>, const I: usize, const J: usize> Job for InTiles<'_,
                 // SAFETY: `check` has found all indices below (rows, columns) in bounds
                 unsafe {
                     if is_whole && i % I == 0 && j % J == 0 {
-                        product.tile::<Unchanged, I, J>(i, j);
+                        product.tile::<Unchanged, I, J>(i, j, &mut Unchanged);
                     } else if !is_whole {
-                        product.tile::<Unchanged, 1, 1>(i, j);
+                        product.tile::<Unchanged, 1, 1>(i, j, &mut Unchanged);
                     }
                 }
             }
