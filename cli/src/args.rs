@@ -335,7 +335,7 @@ pub(crate) struct Replay {
 pub(crate) struct Verify {
     #[command(flatten)]
     pub(crate) selector: Selector,
-    /// Share of each experiment's trials to train again: 0% to 100%
+    /// Share of each experiment's trials to train again, and of barriers to measure again: 0% to 100%
     #[arg(long, value_name = "SHARE", default_value = "5%")]
     pub(crate) sample: Share,
     /// Which sample: another number trains other trials

@@ -1,7 +1,7 @@
 //! The demo's words: why random weights, and not 0.5 for all? Every number is read from the report.
 
-use seedsweep_common::analysis::report::{ExperimentReport, Report, VerdictKind};
-use seedsweep_common::analysis::words::percent;
+use seedsweep_common::analysis::report::{Connected, ExperimentReport, Report, VerdictKind};
+use seedsweep_common::analysis::words::{percent, significant};
 
 use super::WIDTHS;
 use super::columns::{self, percent_ends, verdict_level};
@@ -21,6 +21,9 @@ pub(crate) fn demo(report: &Report, width: usize) -> String {
     out += &paragraph("  all 0.5           ", &about_constant(constant), width);
     out += &paragraph("  one random start  ", &about_fixed(fixed), width);
     out += &paragraph("  fresh random      ", &about_random(random), width);
+    if let Some(between) = about_barriers(random) {
+        out += &paragraph("  between them      ", &between, width);
+    }
     out += &paragraph("  => ", &about_share(report), width);
     out.push('\n');
     out += &rows(&columns::answer(report), width);
@@ -85,6 +88,29 @@ fn where_it_ends(experiment: &ExperimentReport, of: &str) -> String {
     }
 }
 
+/// Whether the minima of an experiment hang together; `None` where no two were compared.
+fn about_barriers(random: &ExperimentReport) -> Option<String> {
+    let Connected { basins, barriers, basins_joined, .. } = random.connected.as_ref()?;
+    let found = verdict_level(random).basins_found;
+    let pairs: Vec<Option<f64>> = barriers
+        .iter()
+        .enumerate()
+        .flat_map(|(at, row)| row.iter().take(at).map(|b| b.map(|b| b.0)))
+        .collect();
+    let lowest = pairs.iter().flatten().copied().reduce(f64::min)?;
+    let all = basins.len() as u64 == found && pairs.iter().all(Option::is_some);
+    Some(if all && *basins_joined == found {
+        format!(
+            "straight from one of these {found} minima to another the loss rises by {} or more",
+            significant(lowest)
+        )
+    } else {
+        format!(
+            "of these {found} minima {basins_joined} are left when those without a barrier between them are joined"
+        )
+    })
+}
+
 fn about_share(report: &Report) -> String {
     let share = report.comparisons.iter().find_map(|comparison| {
         let share = comparison.start_share.as_ref()?;
@@ -105,6 +131,7 @@ fn about_share(report: &Report) -> String {
 
 #[cfg(test)]
 mod tests {
+    use seedsweep_common::analysis::report::Number;
     use snapbox::{assert_data_eq, file};
 
     use super::*;
@@ -118,6 +145,42 @@ mod tests {
             assert!(text.lines().all(|line| line.chars().count() <= width));
         }
         assert_data_eq!(demo(&demo_report(), 100), file!["snapshots/demo.txt": Text].raw());
+    }
+
+    #[test]
+    fn demo_says_whether_its_minima_hang_together() {
+        let mut report = demo_report();
+        let said = |report: &Report| {
+            let text = demo(report, 100);
+            let line = text.lines().find(|line| line.starts_with("  between them")).map(str::to_owned);
+            line.unwrap_or_default()
+        };
+        assert_eq!(said(&report), "", "nobody asked");
+        let height = |i: usize, j: usize| Some(Number(if i == j { 0.0 } else { 0.25 + (i + j) as f64 }));
+        let connected = Connected {
+            level: "function".to_owned(),
+            basins_joined: 7,
+            tolerance: Number(0.01),
+            basins: (0..7).collect(),
+            barriers: (0..7).map(|i| (0..7).map(|j| height(i, j)).collect()).collect(),
+            statement: String::new(),
+        };
+        report.experiments[2].connected = Some(connected.clone());
+        assert!(
+            said(&report)
+                .ends_with("straight from one of these 7 minima to another the loss rises by 1.250 or more"),
+            "{}",
+            said(&report)
+        );
+        let mut one_missing = connected.clone();
+        one_missing.barriers[3][2] = None;
+        for other in [one_missing, Connected { basins_joined: 5, ..connected }] {
+            let left = other.basins_joined;
+            report.experiments[2].connected = Some(other);
+            let beginning =
+                format!("  between them      of these 7 minima {left} are left when those without a");
+            assert!(said(&report).starts_with(&beginning), "{}", said(&report));
+        }
     }
 
     #[test]

@@ -221,3 +221,28 @@ fn a_sweep_that_stops_early_says_how_often_was_looked_and_is_sound() {
     });
     assert_eq!(bytes[0], bytes[1], "the report does not tell who was quick");
 }
+
+#[test]
+fn barriers_are_in_the_plan_and_measured_again_by_verify() {
+    let here = directory(QUICK);
+    let asking = ["--set", "minima.barriers=3", "--set", "minima.level=raw"];
+    let check = |more: &[&str]| run(here.path(), &[&["check", "sweep.toml"], more].concat()).fine();
+    let plain = check(&["-o", "json"]).json();
+    assert!(plain["barriers"].is_null(), "{plain}");
+    let shown = check(&asking).stdout;
+    let lines = shown.lines().filter(|line| line.starts_with("barriers: "));
+    let lines: Vec<&str> = lines.filter(|line| line.contains("of at most 6 pairs of minima")).collect();
+    assert_eq!(lines.len(), 1, "{shown}");
+    let json = check(&[&asking[..], &["-o", "json"]].concat()).json();
+    let (barriers, trials_s) =
+        (&json["barriers"], |at: usize| json["experiments"][at]["cost"]["total_s"].as_f64());
+    assert_eq!((&barriers["pairs_at_most"], &barriers["sampled"]), (&6.into(), &true.into()));
+    let barriers_s = barriers["total_s"].as_f64().unwrap();
+    let sum = trials_s(0).unwrap() + trials_s(1).unwrap() + barriers_s;
+    assert!(barriers_s > 0.0 && (json["estimated_s"].as_f64().unwrap() / sum - 1.0).abs() < 1e-9, "{json}");
+
+    run(here.path(), &[&["run", "sweep.toml"], &asking[..]].concat()).fine();
+    let verified = run(here.path(), &["verify", "last", "--sample", "100%"]).fine().stdout;
+    let line = verified.lines().find(|line| line.starts_with("barriers")).unwrap_or_default();
+    assert!(line.contains("sound") && line.contains("measured again"), "{verified}");
+}

@@ -124,18 +124,23 @@ pub fn pairs_per_task(pairs: u64, pair_s: f64, slots: u32) -> u64 {
 #[cfg(test)]
 mod tests {
     use seedsweep_common::id::ExperimentIndex;
-    use seedsweep_common::spec;
+    use seedsweep_common::spec::{self, Precision};
 
     use super::*;
     use crate::cost::tests::MACHINE;
+    use crate::nn::lane::Lanes;
 
     /// MOONS, asking for barriers between so many basins.
     fn asking(barriers: u32, restarts: u32, layers: &str) -> Prepared {
+        let rest = "data = { dataset = \"moons\" }\n\
+                    train = { loss = \"mse\", l2 = 1e-3, lr = 0.05, batch = 4, epochs = 20 }";
+        of(layers, rest, barriers, restarts)
+    }
+
+    fn of(layers: &str, rest: &str, barriers: u32, restarts: u32) -> Prepared {
         let text = format!(
-            "name = \"m\"\nseed = 7\nnetwork = {{ layers = {layers}, activation = \"tanh\" }}\n\
-             data = {{ dataset = \"moons\" }}\n\
-             train = {{ loss = \"mse\", l2 = 1e-3, lr = 0.05, batch = 4, epochs = 20 }}\n\
-             minima = {{ polish = true, barriers = {barriers} }}\n\
+            "name = \"m\"\nseed = 7\nnetwork = {{ layers = {layers}, activation = \"tanh\" }}\n{rest}\n\
+             minima = {{ barriers = {barriers} }}\n\
              [[experiment]]\nname = \"a\"\ninit = \"xavier_uniform\"\nrestarts = {restarts}\nvary = [\"init\"]\n"
         );
         let spec = spec::parse("cost", &text, &[]).unwrap_or_else(|errors| panic!("{errors}")).spec;
@@ -183,5 +188,44 @@ mod tests {
         assert!(sampled.end_s > 0.0 && sampled.between_s > 0.0, "{sampled:?}");
         assert_eq!(sample(&prepared, PairEstimate { end_s: 1.0, ..guess }, 0.2), None);
         assert_eq!(sample(&asking(4, 1, "[2, 4, 1]"), guess, 0.2), None, "one restart has no pair");
+    }
+
+    /// Prints what the factors of this file are fitted to; with `SEEDSWEEP_TEST_THOROUGH` set on networks of all kinds.
+    #[test]
+    fn counted_and_measured_pairs_are_alike() {
+        let is_thorough = std::env::var_os("SEEDSWEEP_TEST_THOROUGH").is_some();
+        let machine = Machine::measure(Lanes::detect(), Precision::F32);
+        println!("network: end, between (ms), counted : measured; passes, matching (ms) counted");
+        let digits = "data = { dataset = \"digits\" }\ntrain = { loss = \"cross_entropy\", l2 = 1e-4, lr = 0.1, batch = 64, epochs = 5 }";
+        let moons = "data = { dataset = \"moons\" }\ntrain = { loss = \"mse\", l2 = 1e-3, lr = 0.05, batch = 4, epochs = 200 }";
+        let all = [
+            ("[2, 4, 1]", moons),
+            ("[2, 64, 1]", moons),
+            ("[2, 16, 16, 1]", moons),
+            ("[64, 10, 10]", digits),
+            ("[64, 32, 10]", digits),
+            ("[64, 200, 10]", digits),
+            ("[64, 32, 32, 10]", digits),
+        ];
+        for &(layers, rest) in &all[..if is_thorough { all.len() } else { 1 }] {
+            let mut prepared = of(layers, rest, 4, 300);
+            prepared.force_lanes(Lanes::detect());
+            let shape = prepared.shape();
+            let counted = estimate(&shape, &machine);
+            let kinds = counts(&shape, &machine).map(|count| count * machine.fma_s * 1e3);
+            let measured = sample(&prepared, PairEstimate { end_s: 0.0, between_s: 0.0 }, 1.0).unwrap();
+            println!(
+                "{layers}: {:.3}, {:.3}; {:.2}, {:.2}; {:.3}, {:.3}",
+                measured.end_s * 1e3,
+                measured.between_s * 1e3,
+                counted.end_s / measured.end_s,
+                counted.between_s / measured.between_s,
+                kinds[0],
+                kinds[1]
+            );
+            let ratio = counted.between_s / measured.between_s;
+            // a busy machine slows both, but not at the same time
+            assert!((0.2..5.0).contains(&ratio), "{layers}: {ratio}");
+        }
     }
 }

@@ -78,3 +78,45 @@ impl BarrierCost {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use seedsweep_common::spec::{self, Experiment};
+
+    use super::*;
+
+    fn experiments(barriers: u32) -> Vec<Experiment> {
+        let text = format!(
+            "name = \"m\"\nseed = 7\nnetwork = {{ layers = [2, 4, 1], activation = \"tanh\" }}\n\
+             data = {{ dataset = \"moons\" }}\ntrain = {{ loss = \"mse\", lr = 0.05, batch = 4, epochs = 20 }}\n\
+             minima = {{ barriers = {barriers} }}\n\
+             [[experiment]]\nname = \"a\"\ninit = \"xavier_uniform\"\nrestarts = 300\nvary = [\"init\"]\n\
+             [[experiment]]\nname = \"b\"\ninit = \"xavier_uniform\"\nrestarts = 3\nvary = [\"init\"]\n"
+        );
+        spec::parse("check", &text, &[]).unwrap_or_else(|errors| panic!("{errors}")).spec.experiments
+    }
+
+    fn cost(barriers: u32, slots: u32) -> Option<BarrierCost> {
+        let estimate = PairEstimate { end_s: 2e-3, between_s: 1e-3 };
+        let pair = (barriers > 1).then_some(PairCost { estimate, is_sampled: true });
+        BarrierCost::new(experiments(barriers).iter().map(|experiment| (experiment, pair)), slots)
+    }
+
+    #[test]
+    fn all_pairs_are_counted_and_shared_by_the_slots() {
+        assert!(cost(0, 2).is_none() && cost(1, 2).is_none());
+        let two = cost(4, 2).unwrap();
+        // 6 of four basins and 3 of three restarts, in tasks of three: 3 + 4 and 3 trials
+        assert_eq!((two.pairs_at_most, two.trainings_at_most), (9, 10));
+        assert!((two.total_s - (10.0 * 2e-3 + 9.0 * 1e-3) / 2.0).abs() < 1e-12, "{}", two.total_s);
+        assert_eq!(
+            two.line(),
+            "barriers: 14.5 ms in all, of at most 9 pairs of minima, for which 10 trials are trained again; less where \
+             there are fewer basins"
+        );
+        // one slot takes tasks of five: 4 + 2 and 3
+        let one = cost(4, 1).unwrap();
+        assert_eq!((one.pairs_at_most, one.trainings_at_most), (9, 9));
+        assert!((one.total_s - 9.0 * 3e-3).abs() < 1e-12, "{}", one.total_s);
+    }
+}

@@ -190,3 +190,15 @@ fn restored_pairs_keep_their_numbers_and_later_choices_add_to_them() {
     assert_eq!(stage.pairs[..], [pair(1), pair(2), pair(3)]);
     assert_eq!((stage.counts.failed, stage.counts.done, stage.counts.pending), (1, 1, 1));
 }
+
+#[test]
+fn a_guess_sizes_the_first_task_of_pairs() {
+    for (guessed, count) in [(false, 1), (true, 10)] {
+        let (mut s, w) = Script::planned(3, 4, 100);
+        s.core.settings.sizing = Sizing { target_ms: 1_000, restarts_per_task: None };
+        let sweep = SweepId(Digest::of(b"with barriers"));
+        let guess = Guess { sweep, experiment: ExperimentIndex(1), us_per_trial: 100_000 };
+        s.event(Event::Guessed { worker: w, guesses: if guessed { vec![guess] } else { vec![] } });
+        assert_eq!(s.lease(w).unwrap().range.count(), count);
+    }
+}
