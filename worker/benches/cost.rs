@@ -25,9 +25,11 @@ use seedsweep_worker::train::{Axis, Prepared};
 use workloads::{Attached, WORKLOADS};
 
 /// A workload of the speed benchmark, what changes it, and along which axis it is trained, if that is forced.
-const CUT: [(&str, &str, &[&str], Option<Axis>); 10] = [
+const CUT: [(&str, &str, &[&str], Option<Axis>); 12] = [
     ("W1", "W1", &[], None),
+    ("W1symmetry", "W1", &["measure.symmetry=true"], None),
     ("W2", "W2", &[], None),
+    ("W2symmetry", "W2", &["measure.symmetry=true"], None),
     ("W2own", "W2own", &[], None),
     ("W3", "W3", &["train.steps=300"], None),
     ("W3f64", "W3", &["train.steps=300", "precision=\"f64\""], None),
@@ -38,7 +40,9 @@ const CUT: [(&str, &str, &[&str], Option<Axis>); 10] = [
     ("W3unit", "W3", &["train.steps=100"], Some(Axis::Unit)),
 ];
 /// More shapes: name and tables.
-const SHAPES: [(&str, &str); 7] = [
+const SHAPES: [(&str, &str); 9] = [
+    ("demo", DEMO),
+    ("demosymmetry", DEMO_SYMMETRY),
     ("deep", DEEP),
     ("wide", WIDE),
     ("narrow", NARROW),
@@ -47,6 +51,20 @@ const SHAPES: [(&str, &str); 7] = [
     ("layers", LAYERS),
     ("kernel", KERNEL),
 ];
+/// That of `seedsweep demo`.
+const DEMO: &str = r#"
+network = { layers = [2, 2, 1], activation = "tanh" }
+data = { dataset = "xor" }
+train = { loss = "mse", l2 = 1e-3, lr = 0.05, batch = 1, epochs = 600 }
+minima = { polish = false }
+"#;
+const DEMO_SYMMETRY: &str = r#"
+network = { layers = [2, 2, 1], activation = "tanh" }
+data = { dataset = "xor" }
+train = { loss = "mse", l2 = 1e-3, lr = 0.05, batch = 1, epochs = 600 }
+minima = { polish = false }
+measure = { symmetry = true }
+"#;
 const DEEP: &str = r#"
 network = { layers = [8, 20, 20, 20, 2], activation = "sigmoid" }
 data = { dataset = "gauss_mix", samples = 300, classes = 2, dims = 8, radius = 2.0 }

@@ -11,6 +11,9 @@ use crate::nn::network::Network;
 use crate::nn::stream::LaneRows;
 use crate::nn::unit::Unit;
 
+/// Bytes of what is small whatever the network: generators, lists of trials, one outcome.
+const REST: usize = 16 << 10;
+
 /// What the memory of a slot hangs on.
 pub(super) struct Slot<'a> {
     pub(super) network: &'a Network,
@@ -58,7 +61,7 @@ impl Slot<'_> {
         let ending = norm.max(minima::bytes(self.network, self.rows, self.is_polished));
         let width = self.network.input_width() + self.network.output_width();
         let data = self.own_data * width * (size_of::<f64>() + number);
-        data + training.max(points(size_of::<f64>()) + ending)
+        REST + data + training.max(points(size_of::<f64>()) + ending)
     }
 
     fn training_at<S: Precise>(&self, level: Level) -> usize {
