@@ -12,5 +12,6 @@ mod grpc;
 mod lanes;
 mod replay;
 mod science;
+mod sources;
 mod support;
 mod tidy;
