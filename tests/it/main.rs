@@ -13,5 +13,6 @@ mod lanes;
 mod replay;
 mod science;
 mod stopping;
+mod sources;
 mod support;
 mod tidy;

@@ -1,7 +1,9 @@
 //! Numbers that others computed, reproduced by the shipped binary.
 
 mod claims;
+mod equal_starts;
 mod kolen_pollack;
+mod levels;
 mod safran_shamir;
 mod teacher_stream;
 

@@ -115,7 +115,7 @@ mod tests {
     use super::*;
     use crate::nn::scalar::Number;
 
-    /// science.md S6: ten points in five dimensions, to be scaled to length 1.
+    /// Ten points in five dimensions, to be scaled to length 1: our own prototype's.
     const POINTS: [[f64; 5]; 10] = [
         [0.3062, 0.5165, -0.7423, -0.0401, 0.2947],
         [0.6118, 0.2958, 0.6774, 0.1312, 0.2494],
@@ -138,12 +138,12 @@ mod tests {
             cosine * (std::f64::consts::PI - Number::acos(cosine)) / (2.0 * std::f64::consts::PI)
         });
         let values = eigen::values(&kernel).unwrap();
-        // science.md S6: λ₀ and λ_max in closed form
+        // numpy, of the closed form (Du et al. 2019)
         assert!((values[0] - 0.055_002_947_5).abs() < 1e-10, "{}", values[0]);
         assert!((values[9] - 1.427_659_87).abs() < 1e-8, "{}", values[9]);
     }
 
-    /// science.md S6: λ_min(H(0)) / λ₀ is .98 to 1.00 for wide networks, unit inputs and standard normal weights.
+    /// Our own prototype: λ_min(H(0)) / λ₀ is .98 to 1.00 for wide networks, unit inputs and standard normal weights.
     #[test]
     fn a_wide_sum_of_relus_starts_with_the_infinite_kernel() {
         let (output, scale) = (SumOutput::RandomSigns, SumScale::InverseSqrtUnits);

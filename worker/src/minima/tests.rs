@@ -37,7 +37,7 @@ impl Case {
         Self { network, dataset, loss, l2, probes }
     }
 
-    /// science.md S2.
+    /// 64 moons without noise by 2-4-1 tanh, the mean square and 1e-3 ‖θ‖²: the problem of our own numpy prototype.
     fn moons() -> Self {
         Self::new(
             DataSource::Moons { samples: 64, noise: 0.0 },
@@ -131,7 +131,7 @@ fn loss_at(case: &Case, theta: &[f64]) -> f64 {
     Surface::new(&case.problem(None), &never).at(theta.to_vec()).unwrap().loss
 }
 
-/// End point of SGD as in science.md S2 (batch 4, lr .05, 200 epochs) from xavier_uniform number `seed`.
+/// End point of SGD as in the prototype (batch 4, lr .05, 200 epochs) from xavier_uniform number `seed`.
 fn moons_end(case: &Case, seed: u64) -> Vec<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let start = case.xavier(&mut rng);
@@ -148,7 +148,7 @@ const BUDGET: u32 = 2000;
 
 #[test]
 fn moons_losses_follow_the_golden_descent() {
-    // science.md S2: θᵢ = .5·sin(1.7(i + 1)), full-batch gradient descent with rate .05
+    // numpy: θᵢ = .5·sin(1.7(i + 1)), full-batch gradient descent with rate .05
     let case = Case::moons();
     let mut theta: Vec<f64> = (1..=17).map(|i| 0.5 * (1.7 * f64::from(i)).sin()).collect();
     let mut done = 0;
@@ -169,7 +169,7 @@ fn moons_losses_follow_the_golden_descent() {
 
 #[test]
 fn moons_has_two_certified_minima() {
-    // science.md S2: 137 of 150 at the first loss, 13 at the second (by BFGS from its own end points)
+    // our own prototype: 137 of 150 at the first loss, 13 at the second (by BFGS from its own end points)
     let case = Case::moons();
     let known = [(0.042470950, 3.2e-3), (0.354586916, 7.3e-4)];
     let mut counts = [0; 2];
@@ -276,7 +276,7 @@ fn random_starts_of_the_demo_reach_certified_minima() {
         assert_eq!(polish.certificate, Certificate::Minimum, "seed {seed}: {polish:?}");
         learned += usize::from((polish.loss - 0.012488119).abs() < 1e-8);
     }
-    // issue's prototype: 80 to 87 %
+    // our own prototype: 80 to 87 %
     assert!((26..=39).contains(&learned), "{learned} of 40");
 }
 

@@ -126,7 +126,7 @@ fn parameters(prepared: &Prepared, restart: u32) -> Vec<f64> {
     prepared.descend(&prepared.rounded, restart, &RUNNING).unwrap().theta
 }
 
-/// science.md 2, "Golden trajectories", DIGITS-all: 64-16-10 tanh, every parameter equal, full-batch descent.
+/// All digits by 64-16-10 tanh, every parameter equal, full-batch descent: numpy, f64.
 #[test]
 fn digits_from_equal_parameters_descend_as_in_numpy_and_units_stay_equal() {
     for (value, steps, expected) in [
@@ -168,7 +168,7 @@ fn distinct_units(network: &Network, theta: &[f64]) -> usize {
         .len()
 }
 
-/// science.md S3: a kernel that sums one unit in another order than its neighbour breaks the tie by rounding.
+/// A kernel that sums one unit in another order than its neighbour breaks the tie by rounding.
 #[test]
 fn units_that_start_equal_stay_equal_at_every_width() {
     for width in 1..=40 {
@@ -555,7 +555,7 @@ fn the_order_of_the_file_is_kept_where_nothing_is_shuffled() {
     assert_ne!(at(false, 1), at(true, 1));
 }
 
-/// science.md S2's networks as layers: fresh rows for every update, so nothing is learned by heart.
+/// Networks of teachers as layers: fresh rows for every update, so nothing is learned by heart.
 #[test]
 fn a_stream_gives_every_update_fresh_rows() {
     let mut experiment = demo();

@@ -42,7 +42,7 @@ fn other_angles_or_growing_distances_refute_it() {
     assert_eq!(verdict(&finding(0.0, 1.1)).1[3], No);
 }
 
-/// science.md S4: iterates of the map from a right angle, and distances left of three angles.
+/// Cho & Saul 2009: iterates of the map from a right angle, other angles once, and distances left of three angles.
 #[test]
 fn angles_and_distances_are_those_of_cho_and_saul() {
     let iterates = std::iter::successors(Some(FRAC_PI_2), |theta| Some(after(*theta)));
@@ -57,6 +57,9 @@ fn angles_and_distances_are_those_of_cho_and_saul() {
         (50, 0.155966),
     ] {
         assert!((iterates[layer] - expected).abs() < 5e-6, "{layer}: {}", iterates[layer]);
+    }
+    for (theta, expected) in [(0.1, 0.098933), (0.5236, 0.493158), (1.0, 0.881276), (2.0, 1.432134)] {
+        assert!((after(theta) - expected).abs() < 1e-6, "{theta}: {}", after(theta));
     }
     for (theta, expected) in [(0.1, 0.98933), (FRAC_PI_2, 0.825645), (PI, 0.5_f64.sqrt())] {
         assert!((ratio_of(theta) - expected).abs() < 1e-5, "{theta}: {}", ratio_of(theta));

@@ -76,7 +76,7 @@ fn permuted_copies_are_found_where_a_penalty_leaves_no_more() {
 
 #[test]
 fn the_two_minima_of_moons_are_parted_by_a_barrier() {
-    // science.md S2: losses 0.042470950 and 0.354586916
+    // our own prototype: losses 0.042470950 and 0.354586916
     let case = Case::moons();
     let mut minima: [Vec<Vec<f64>>; 2] = [vec![], vec![]];
     for seed in 0..25 {

@@ -39,7 +39,7 @@ pub(crate) fn gap(minima: &[(f64, CanonicalSketch, Canonical)]) -> Gap {
 
 #[test]
 fn moons_has_two_canonical_minima_and_sketches_tell_what_distances_tell() {
-    // science.md S2 and 3.6: many raw points, two minima; within-basin distance at most 4.4e-12, between at least 5.48
+    // our own prototype, after Newton: many raw points, two minima; within-basin distance at most 4.4e-12, between at least 5.48
     let case = Case::moons();
     let minima: Vec<_> = (0..80)
         .map(|seed| {

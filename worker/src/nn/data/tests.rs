@@ -50,7 +50,7 @@ fn the_loss_decides_how_classes_become_targets() {
 
 #[test]
 fn moons_target_is_one_on_the_outer_half_circle() {
-    // science.md S2: class +1 is (cos t, sin t)
+    // class +1 is (cos t, sin t)
     let set = built_in(DataSource::Moons { samples: 64, noise: 0.0 }, &[2, 4, 1], Loss::Mse).unwrap();
     assert!(set.train.targets.iter().enumerate().all(|(row, &t)| t == if row < 32 { 1.0 } else { -1.0 }));
     assert_eq!(set.test.features.dim(), (0, 2));

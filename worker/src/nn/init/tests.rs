@@ -115,7 +115,7 @@ fn normals_of_the_rare_branches_are_golden() {
     assert_eq!(digest(&theta), "88d1575de7624485");
 }
 
-/// Moments of 10⁶ draws against science.md 1: mean within 5·sd/√n, variance within 5·√(2/n) of itself.
+/// Moments of 10⁶ draws against the formulas, within five standard errors: mean within 5·sd/√n, variance within 5·√(2/n) of itself.
 #[test]
 fn moments_are_those_of_the_formulas() {
     let relu = |mode| kaiming(mode, Nonlinearity::Relu);
@@ -131,7 +131,7 @@ fn moments_are_those_of_the_formulas() {
         (Scheme::TorchLinearDefault, 2000, 500, 0.0, 1.0 / 6000_f64.sqrt()),
         (Scheme::LecunUniform, 2000, 500, 0.0, 1.0 / 2000_f64.sqrt()),
         (Scheme::LecunNormal, 2000, 500, 0.0, 1.0 / 2000_f64.sqrt()),
-        // ends at two sd leave 0.879626 of the sd (science.md 1; the constant of Keras and JAX)
+        // ends at two sd leave 0.879626 of the sd (the constant of Keras and JAX)
         (
             Scheme::TruncatedNormal { mean: 0.5, std: 0.1, low: 0.3, high: 0.7 },
             1000,
@@ -159,7 +159,7 @@ fn ranges_and_deviations_are_the_textbooks() {
     let layer = |inputs, outputs| network(&[inputs, outputs]).layers()[0];
     let relu = kaiming(FanMode::FanIn, Nonlinearity::Relu);
     let of = Draw::of_weights;
-    // science.md 1, "Test values"
+    // Glorot & Bengio 2010: r = √(6/(64 + 32)); He et al. 2015: √(2/128); torch.nn.Linear: 1/√64
     assert_eq!(of(&Scheme::XavierUniform { gain: 1.0 }, &layer(64, 32)), Draw::symmetric(0.25));
     assert_eq!(of(&Scheme::KaimingNormal(relu), &layer(128, 7)), Draw::centred(0.125));
     assert_eq!(of(&Scheme::TorchLinearDefault, &layer(64, 9)), Draw::symmetric(0.125));

@@ -1,5 +1,5 @@
 //! The population loss: a sum of relus against a teacher of the same kind, in closed form over all standard normal
-//! inputs (Cho & Saul 2009; Safran & Shamir 2018; science of T(k, n)).
+//! inputs (Cho & Saul 2009; Safran & Shamir 2018; Arjevani & Field 2020).
 //!
 //! With f(w, v) = E relu(w·x) relu(v·x) = ‖w‖‖v‖ (sin θ + (π − θ) cos θ) / 2π the loss is
 //! F = ½ Σᵢⱼ f(wᵢ, wⱼ) − Σᵢⱼ f(wᵢ, eⱼ) + ½ (k/2 + k(k − 1)/2π), and

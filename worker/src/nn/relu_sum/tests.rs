@@ -1,5 +1,5 @@
 //! The population loss against published and closed values, finite differences and dual numbers; rows against a plain
-//! loop. Constants without another source are science notes' prototypes (C, f64), rerun by anyone from the formula.
+//! loop. Constants without another source are our own prototype's (C, f64), rerun by anyone from the formula.
 
 use std::f64::consts::PI;
 
@@ -100,6 +100,61 @@ fn equal_weights_end_on_the_saddle_in_closed_form() {
         // one distinct unit, by bits
         assert!(theta.chunks_exact(k).all(|unit| unit == &theta[..k]));
     }
+}
+
+/// The weight of the saddle at which all weights are equal.
+fn equal_weight(k: usize) -> f64 {
+    let root = (k as f64).sqrt();
+    let angle = (1.0 / root).acos();
+    (angle.sin() + (PI - angle) / root) / (PI * root)
+}
+
+/// All (k − 1)² ways to move units against each other and axes against each other at once go down: 25, 49 and 81 of a
+/// prototype's differences of the gradient.
+#[test]
+fn the_equal_saddle_has_as_many_ways_down_as_known() {
+    for (k, ways) in [(6, 25), (8, 49), (10, 81)] {
+        let (network, n) = (student(k as u32), k * k);
+        let mut hessian = ndarray::Array2::zeros((n, n));
+        for (column, mut products) in hessian.columns_mut().into_iter().enumerate() {
+            let slope = |at: usize| f64::from(u8::from(at == column));
+            let theta: Vec<Dual> =
+                (0..n).map(|at| Dual { value: equal_weight(k), slope: slope(at) }).collect();
+            let mut gradient = vec![Dual::ZERO; n];
+            at(&network, k, &theta, &mut gradient);
+            products.iter_mut().zip(&gradient).for_each(|(product, g)| *product = g.slope);
+        }
+        let hessian = (&hessian + &hessian.t()) * 0.5;
+        let values = crate::minima::eigen::values(&hessian).unwrap();
+        assert_eq!(values.iter().filter(|value| **value < -1e-9).count(), ways, "{k}: {values:?}");
+        assert_eq!(ways, (k - 1) * (k - 1));
+    }
+}
+
+/// λ_min is −3.406 at k = 10, so descent of step .1 multiplies noise by 1.34 each step: a prototype's 1e-14 is 1 after some
+/// 110 of them.
+#[test]
+fn noise_on_equal_weights_grows_by_a_third_each_step() {
+    let (k, network) = (10, student(10));
+    let mut theta = vec![equal_weight(k); k * k];
+    theta.iter_mut().zip(sines(k)).for_each(|(w, noise)| *w += 1e-14 * noise);
+    let spread = |theta: &[f64]| {
+        let (low, high) =
+            theta.iter().fold((f64::MAX, f64::MIN), |(low, high), &w| (low.min(w), high.max(w)));
+        high - low
+    };
+    let mut gradient = vec![0.0; k * k];
+    let mut spreads = Vec::new();
+    while spreads.last().is_none_or(|spread| *spread < 1.0) {
+        spreads.push(spread(&theta));
+        assert!(spreads.len() < 1_000, "noise stays small");
+        at(&network, k, &theta, &mut gradient);
+        theta.iter_mut().zip(&gradient).for_each(|(w, g)| *w = (-0.1_f64).mul_add(*g, *w));
+    }
+    assert!((90..140).contains(&spreads.len()), "{}", spreads.len());
+    // where the other ways have been left behind and none is long yet
+    let growth = (spreads[80] / spreads[60]).powf(1.0 / 20.0);
+    assert!((growth - 1.34).abs() < 0.005, "{growth}");
 }
 
 /// Where the loss vanishes its digits cancel; what is left is rounding.

@@ -266,7 +266,7 @@ pub(super) fn waves(count: usize) -> Vec<f64> {
     (0..count).map(|i| 0.5 * (1.7 * (i + 1) as f64).sin()).collect()
 }
 
-/// science.md 2, "Golden trajectories", MOONS: full-batch gradient descent in numpy.
+/// MOONS: full-batch gradient descent in numpy, f64.
 #[test]
 fn moons_descend_as_in_numpy() {
     for (steps, expected, relative) in [

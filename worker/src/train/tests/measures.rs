@@ -112,7 +112,7 @@ fn measuring_does_not_change_what_is_trained() {
     }
 }
 
-/// science.md S3: eps = 0 must be one distinct unit by bits at every step, and of rank 1.
+/// A constant start must be one distinct unit by bits at every step, and of rank 1.
 #[test]
 fn a_constant_start_keeps_one_unit_at_every_step() {
     for (round, units) in (1..=40).enumerate() {
@@ -140,7 +140,7 @@ fn a_constant_start_keeps_one_unit_at_every_step() {
     }
 }
 
-/// science.md S3: two groups of eight equal units must end with exactly two distinct rows.
+/// Two groups of eight equal units must end with exactly two distinct rows.
 #[test]
 fn two_groups_of_equal_units_stay_two() {
     let mut experiment = demo();
@@ -176,7 +176,7 @@ fn untrained(layers: Vec<u32>, scheme: Scheme) -> Experiment {
     experiment
 }
 
-/// science.md S4 (Cho & Saul 2009): a Gaussian relu layer maps the angle π/2 to 1.246852, and so on.
+/// Cho & Saul 2009: a Gaussian relu layer maps the angle π/2 to 1.246852, and so on.
 #[test]
 fn gaussian_relu_layers_follow_the_angle_map() {
     const WIDTH: u32 = 512;
@@ -206,16 +206,16 @@ fn gaussian_relu_layers_follow_the_angle_map() {
             "layer {layer}: {mean} ± {error}, not {expected}"
         );
         if layer == 1 {
-            // science.md S4: the sd of the angle times √m is about 0.91 to 0.70 between 1 and π/2
+            // our own prototype: the sd of the angle times √m is about 0.91 to 0.70 between 1 and π/2
             let scaled = error * f64::from(RESTARTS * WIDTH).sqrt();
             assert!((0.45..1.1).contains(&scaled), "{scaled}");
         }
     }
 }
 
-/// science.md S5: 50 unit inputs in 128 dimensions through relu layers of deterministic matrices.
+/// 50 unit inputs in 128 dimensions through relu layers of deterministic matrices: our own numpy prototype.
 #[test]
-fn deterministic_matrices_separate_as_the_science_note_says() {
+fn deterministic_matrices_separate_as_the_prototype_found() {
     let mean_at = |scheme: Scheme, quantity: Quantity, restarts: u32| -> Vec<f64> {
         let layers = [vec![128; 6], vec![1]].concat();
         let mut experiment = untrained(layers, scheme);

@@ -1,5 +1,5 @@
 //! Points of T(k, k) that keep a symmetry, and minima of each kind, from k = 6 to 2,000 (Safran & Shamir 2018; Arjevani &
-//! Field 2020): science notes 3.5, 6.1 and 6.2.
+//! Field 2020).
 
 use std::f64::consts::PI;
 
@@ -79,11 +79,25 @@ fn the_family_with_one_unit_apart_is_stationary_at_its_known_losses() {
         let rounding = f64::EPSILON * f64::from(k).powi(3) / (4.0 * PI);
         assert!((found - loss).abs() < 1e-9 + rounding, "{k}: {found}");
         assert!(gradient < 1e-12 * f64::from(k), "{k}: {gradient:e}");
-        // science notes 6.2, to the digits given there
+        // to the digits given there
         let known = TIMES_K.iter().find(|known| known.0 == k).expect("every k is known").1;
         let digits = if k < 50 { 5e-5 } else { 5e-7 };
         assert!((loss * f64::from(k) - known).abs() <= digits, "{k}: {}", loss * f64::from(k));
     }
+}
+
+/// Arjevani & Field 2020: the loss times k goes to ½ − 2/π², as a series in 1/√k (their type II). The polynomial in 1/√k through
+/// six of the losses has that value at 0.
+#[test]
+fn the_family_with_one_unit_apart_has_the_limit_of_type_two() {
+    let points: Vec<(f64, f64)> =
+        FAMILY[3..].iter().map(|&(k, loss, _)| (f64::from(k).sqrt().recip(), f64::from(k) * loss)).collect();
+    let at_zero = points.iter().map(|&(x, y)| {
+        let others = points.iter().map(|&(other, _)| other).filter(|&other| other != x);
+        y * others.map(|other| other / (other - x)).product::<f64>()
+    });
+    let limit = at_zero.sum::<f64>();
+    assert!((limit - (0.5 - 2.0 / (PI * PI))).abs() < 1e-6, "{limit}");
 }
 
 /// What the closed form says of the point where all weights are 2p/√k: its weight, its loss, λ_min (`sums.rs`).
@@ -130,7 +144,7 @@ fn the_equal_point_is_stationary_at_its_closed_loss() {
     }
 }
 
-/// k, units apart, loss, λ_min and λ_max of minima that random starts find (science notes 6.1, by central differences of the
+/// k, units apart, loss, λ_min and λ_max of minima that random starts find (our own prototype, by central differences of the
 /// exact gradient).
 const MINIMA: [(u32, usize, f64, f64, Option<f64>); 9] = [
     (6, 1, 0.025080581, 0.004700, Some(2.02373)),

@@ -79,7 +79,7 @@ fn noise_is_pinned_and_belongs_to_its_stream() {
         |seed, stream| generate(&DataSource::Moons { samples: 64, noise: 0.1 }, seed, stream).unwrap();
     let plain = table(&DataSource::Moons { samples: 64, noise: 0.0 });
     let noise = (&noisy(2026, 0).features - &plain.features) / 0.1;
-    // 128 draws: science.md's bounds, mean within 5/√n and variance within 5·√(2/n)
+    // 128 draws: bounds of five standard errors, mean within 5/√n and variance within 5·√(2/n)
     let mean = noise.mean().unwrap();
     let variance = noise.mapv(|z| (z - mean) * (z - mean)).mean().unwrap();
     assert!(mean.abs() < 5.0 / 128_f64.sqrt() && (variance - 1.0).abs() < 5.0 / 8.0, "{mean} {variance}");
@@ -287,7 +287,7 @@ fn preimages_are_unit_rows_that_their_own_matrix_maps_to_nothing_above_zero() {
                 nearest = nearest.min((&row - &other).mapv(|x| x * x).sum().sqrt());
             }
         }
-        // science.md S5: 50 such inputs are at least .68 apart
+        // our own prototype: 50 such inputs are at least .68 apart
         assert!((0.6..0.8).contains(&nearest), "{scheme:?}: {nearest}");
     }
 }
