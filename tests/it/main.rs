@@ -12,7 +12,7 @@ mod grpc;
 mod lanes;
 mod replay;
 mod science;
-mod stopping;
 mod sources;
+mod stopping;
 mod support;
 mod tidy;

@@ -161,7 +161,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// Worked example E1 of the science note.
+    /// Worked example E1 of docs/sources/statistics.md.
     pub(in super::super) const E1: [u64; 9] = [25, 12, 6, 3, 2, 1, 1, 1, 1];
 
     fn near(ours: f64, theirs: f64) -> bool {
@@ -201,10 +201,19 @@ pub(super) mod tests {
         assert_eq!(e1.more_restarts_for(0.9), Some(0.0));
     }
 
-    // the science note, section 4: n = 150, p ≥ .0198
+    // n = 150, p ≥ .0198
     #[test]
     fn a_share_of_two_per_cent_is_surely_seen_by_150_restarts() {
         assert!((Abundance::of([150]).share_surely_seen() - 0.0198).abs() < 5e-5);
+    }
+
+    // numpy: .05 ** (1 / n); if all n agree, the largest share is at least this, with 95 %
+    #[test]
+    fn shares_surely_seen_equal_the_closed_form() {
+        for (n, share) in [(20, 0.860_892), (30, 0.904_966), (50, 0.941_845), (1_000, 0.997_009)] {
+            let ours = 1.0 - Abundance::of([n]).share_surely_seen();
+            assert!((ours - share).abs() < 5e-7, "{n}: {ours}");
+        }
     }
 
     #[test]

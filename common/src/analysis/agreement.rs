@@ -17,6 +17,9 @@ use crate::limits;
 use crate::plan::{self, Unit};
 use crate::seed::{self, Purpose};
 
+/// So many restarts outside the largest basin, or pairs that agree, are few: the normal approximation does not hold for them.
+const FEW: u64 = 5;
+
 /// Fewest starts, with at least two restarts each, for an interval over starts.
 pub(crate) const FEWEST_STARTS: usize = 5;
 
@@ -181,6 +184,8 @@ pub(crate) struct PairCounts {
     pairs: f64,
     /// Σᵢ dᵢ(dᵢ − 1).
     triples: f64,
+    /// Restarts that do not agree with the largest basin.
+    outside: u64,
 }
 
 impl PairCounts {
@@ -192,7 +197,8 @@ impl PairCounts {
         }
         let n = labels.len() as u64;
         let lost = n - sizes.values().sum::<u64>();
-        let mut counts = Self { n, pairs: 0.0, triples: 0.0 };
+        let largest = sizes.values().copied().max().unwrap_or(0) + if lost_agree { lost } else { 0 };
+        let mut counts = Self { n, pairs: 0.0, triples: 0.0, outside: n - largest };
         let mut add = |restarts: u64, degree: u64| {
             let (restarts, degree) = (restarts as f64, degree as f64);
             counts.pairs += restarts * degree;
@@ -224,14 +230,38 @@ impl PairCounts {
     }
 
     fn interval(&self) -> [f64; 2] {
-        self.rate().map_or([0.0, 1.0], |rate| pair_rate(rate, self.variance(), self.n))
+        self.interval_at(self.n)
     }
 
     /// The interval if `n` restarts fell in the same shares as these did.
     fn interval_at(&self, n: u64) -> [f64; 2] {
-        let variance = self.variance() * self.n as f64 / n as f64;
-        self.rate().map_or([0.0, 1.0], |rate| pair_rate(rate, variance, n))
+        let Some(rate) = self.rate() else { return [0.0, 1.0] };
+        let [low, high] = pair_rate(rate, self.variance() * self.n as f64 / n as f64, n);
+        // few of a kind are not normal: what is exact for them widens the interval
+        let outside = (self.outside as f64 * n as f64 / self.n as f64).round() as u64;
+        let agree = (0.5 * rate * n as f64 * (n as f64 - 1.0)).round() as u64;
+        [
+            if (1..=FEW).contains(&agree) { low.min(agreement_of_pairs(agree, n)) } else { low },
+            if (1..=FEW).contains(&outside) { high.max(agreement_outside(outside, n)) } else { high },
+        ]
     }
+}
+
+/// The least agreement if `agree` of all pairs of `n` restarts do: few pairs share no restart, and are as good as independent.
+fn agreement_of_pairs(agree: u64, n: u64) -> f64 {
+    // beyond a million pairs the bound falls with their number
+    let (pairs, most) = ((n as f64) * (n as f64 - 1.0) / 2.0, 1_000_000);
+    if pairs <= most as f64 {
+        return clopper_pearson(agree, pairs as u64)[0];
+    }
+    clopper_pearson(agree, most)[0] * (most as f64 / pairs)
+}
+
+/// The largest agreement if of `n` restarts `outside` ended outside the largest basin: its share p is at most the exact
+/// bound, and then two restarts agree with at most p² + (1 − p)², or with p where p is below one half.
+fn agreement_outside(outside: u64, n: u64) -> f64 {
+    let share = clopper_pearson(n - outside, n)[1];
+    if share < 0.5 { share } else { share * share + (1.0 - share) * (1.0 - share) }
 }
 
 impl Agreement {
@@ -297,15 +327,38 @@ mod tests {
             .collect()
     }
 
-    // E1 of the science note: computed there with scipy 1.17
+    // E1 of docs/sources/statistics.md: scipy 1.17
     #[test]
     fn pair_rate_and_its_standard_error_equal_the_worked_example() {
         let counts = PairCounts::of(&labels(&[25, 12, 6, 3, 2, 1, 1, 1, 1]), false);
         assert!((counts.rate().unwrap() - 0.290_347).abs() < 5e-7);
         assert!((counts.variance().sqrt() - 0.049_687_2).abs() < 5e-8);
+        assert!((counts.triples / (52.0 * 51.0 * 50.0) - 0.114_977).abs() < 5e-7);
         // E2
         assert!((PairCounts::of(&labels(&[8, 2]), false).rate().unwrap() - 0.644_444).abs() < 5e-7);
         assert!((PairCounts::of(&labels(&[3, 3, 2, 1, 1]), false).rate().unwrap() - 0.155_556).abs() < 5e-7);
+    }
+
+    #[test]
+    fn few_of_a_kind_widen_their_end() {
+        // one restart of 64 in another basin, and one pair of 64 in one: the exact bounds reach beyond the normal ones
+        let normal = |counts: PairCounts| pair_rate(counts.rate().unwrap(), counts.variance(), counts.n);
+        let one_outside = PairCounts::of(&labels(&[63, 1]), false);
+        let share = clopper_pearson(63, 64)[1];
+        assert_eq!(one_outside.interval()[1], share * share + (1.0 - share) * (1.0 - share));
+        assert!(one_outside.interval()[1] > normal(one_outside)[1]);
+        assert_eq!(one_outside.interval()[0], normal(one_outside)[0]);
+        let mut pair = vec![1; 62];
+        pair.push(2);
+        let one_pair = PairCounts::of(&labels(&pair), false);
+        assert_eq!(one_pair.interval(), [clopper_pearson(1, 2_016)[0], normal(one_pair)[1]]);
+        // six of a kind are many
+        let six_outside = PairCounts::of(&labels(&[58, 6]), false);
+        assert_eq!(six_outside.interval(), normal(six_outside));
+        // beyond a million pairs: the same number of pairs expected
+        assert!((agreement_of_pairs(1, 100_000) * 4_999_950_000.0 / 0.025_318 - 1.0).abs() < 1e-4);
+        // all differ but a pair among five: the largest basin may have less than one half
+        assert_eq!(agreement_outside(9, 10), clopper_pearson(1, 10)[1]);
     }
 
     #[test]
@@ -340,7 +393,10 @@ mod tests {
                 pairs += degree;
                 triples += degree * (degree - 1.0);
             }
-            assert_eq!(PairCounts::of(&labels, lost_agree), PairCounts { n: 8, pairs, triples });
+            assert_eq!(
+                PairCounts::of(&labels, lost_agree),
+                PairCounts { n: 8, pairs, triples, outside: if lost_agree { 3 } else { 5 } }
+            );
         }
     }
 

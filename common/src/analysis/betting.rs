@@ -33,6 +33,21 @@ pub(crate) fn interval(values: &[f64]) -> [f64; 2] {
     [low.min(high), high.max(low)]
 }
 
+/// Whether the gambler against means as small as `m` grows rich on `values`.
+pub(crate) fn excludes_from_below(values: &[f64], m: f64) -> bool {
+    excludes(values, m, Bet::Above)
+}
+
+/// Whether the gambler against means as large as `m` grows rich on `values`.
+pub(crate) fn excludes_from_above(values: &[f64], m: f64) -> bool {
+    excludes(values, m, Bet::Below)
+}
+
+fn excludes(values: &[f64], m: f64, bet: Bet) -> bool {
+    let stakes = Stakes::of(values.iter().copied());
+    rounds_until_rich(values.iter().copied().zip(stakes), m, bet).is_some()
+}
+
 /// How many values, taken in turn from `values` over and over, exclude every mean below `m`; `None` beyond `most`.
 pub(crate) fn rounds_to_exceed(values: &[f64], m: f64, most: u64) -> Option<u64> {
     rounds_on_repeated(values, m, Bet::Above, most)
@@ -120,7 +135,7 @@ mod tests {
         ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() <= 0.002)
     }
 
-    // from an independent implementation in numpy on a grid of 1e-4, quoted in the science note, section 5
+    // from an independent implementation in numpy on a grid of 1e-4 (docs/sources/statistics.md)
     #[test]
     fn betting_interval_equals_an_independent_implementation() {
         let ones = interval(&[1.0; 30]);

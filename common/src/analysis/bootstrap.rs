@@ -154,7 +154,7 @@ mod tests {
         (ours - theirs).abs() <= tolerance
     }
 
-    // E3 of the science note: scipy.stats.trim_mean(x, .25), the routine that rliable uses
+    // E3 of docs/sources/statistics.md: scipy.stats.trim_mean(x, .25), the routine that rliable uses
     #[test]
     fn interquartile_means_equal_rliables() {
         let iqm = |tasks: &[Vec<f64>]| Strata::of_tasks(tasks).interquartile_mean();

@@ -58,8 +58,7 @@ mod tests {
         ours.iter().zip(theirs).all(|(a, b)| (a - b).abs() < 6e-6)
     }
 
-    // skbio.diversity.alpha.chao1 and chao1_ci (bias_corrected, z = 1.96) of scikit-bio 0.7.4, as quoted in the
-    // science note, section 4
+    // skbio.diversity.alpha.chao1 and chao1_ci (bias_corrected, z = 1.96) of scikit-bio 0.7.4
     #[test]
     fn chao1_equals_scikit_bios() {
         let e1 = Abundance::of(E1);
@@ -76,6 +75,18 @@ mod tests {
             assert_eq!(estimate(&settled), 3.0);
             assert!(near(log_normal(&settled, 1.96), [3.0, high]), "{:?}", log_normal(&settled, 1.96));
         }
+    }
+
+    // scikit-bio's bias_corrected=False gives 17, EstimateS with the factor (n − 1)/n 11.942308: neither is ours
+    #[test]
+    fn other_conventions_are_told_apart() {
+        let e1 = Abundance::of(E1);
+        let (seen, f1, f2, n) = (e1.seen as f64, e1.seen_times(1), e1.seen_times(2), e1.n as f64);
+        assert_eq!(seen + f1 * f1 / (2.0 * f2), 17.0);
+        let with_factor = seen + (n - 1.0) / n * (estimate(&e1) - seen);
+        assert!((with_factor - 11.942_308).abs() < 5e-7, "{with_factor}");
+        // f₀ has the factor and no correction
+        assert!((e1.unseen_basins() - (n - 1.0) / n * (17.0 - seen)).abs() < 1e-12);
     }
 
     // E1 with z = 1.959964: scipy 1.17

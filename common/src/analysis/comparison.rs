@@ -1,7 +1,9 @@
 //! Two experiments side by side: start share, difference of agreements, difference of losses.
 //!
-//! Experiments share their draws (stream k of one is stream k of the other), so they are not independent. Each
-//! resampling draws stream numbers once and applies them to both, which keeps whatever the two have in common.
+//! Experiments share their draws (stream k of one is stream k of the other), so they are not independent. Where restarts
+//! are the unit of both, each resampling draws stream numbers once and applies them to both, which keeps whatever the two
+//! have in common. Where starts are the unit of one, agreements are compared by `combined`: starts are too few, and too
+//! unequal, to be resampled.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +13,7 @@ use super::ByLevel;
 use super::agreement::{Agreement, FEWEST_STARTS, PairCounts};
 use super::basins::Basins;
 use super::bootstrap::{End, percentile};
+use super::combined::{self, Part};
 use super::intervals::bootstrap_tail;
 use super::report::{Comparison, Difference, Interval, LossDifference, Number, StartShare};
 use super::summary::{Best, Design, Run, summary};
@@ -70,7 +73,7 @@ fn compare_pair(sides: [&Side; 2], level: Level, sweep_seed: u64, stream: u64, d
         a: experiments[0].name.to_string(),
         b: experiments[1].name.to_string(),
         level: level.name().to_owned(),
-        start_share: start_share(experiments, &a, &b, &resampled),
+        start_share: start_share(experiments, &a, &b),
         same_pair_difference: same_pair_difference(&a, &b, &resampled),
         loss_difference: loss_difference(sides, &a, &b, &resampled),
     }
@@ -98,58 +101,101 @@ pub(super) fn share(fixed: f64, random: f64) -> Option<f64> {
     (random < 1.0).then(|| (fixed - random) / (1.0 - random))
 }
 
-fn start_share(
-    experiments: [&Experiment; 2],
-    a: &Sample,
-    b: &Sample,
-    resampled: &Resampled,
-) -> Option<StartShare> {
+fn start_share(experiments: [&Experiment; 2], a: &Sample, b: &Sample) -> Option<StartShare> {
     let [f, r] = roles(experiments[0], experiments[1])?;
     let (fixed, random) = ([a, b][f], [a, b][r]);
     let estimate = fixed.agreement.zip(random.agreement).and_then(|(fixed, random)| share(fixed, random));
+    // one start says what it decides itself, and nothing about starts
+    let parts = parts(fixed, random).filter(|_| fixed.unit == Unit::Start);
+    let interval = estimate.zip(parts).map(|(estimate, [fixed, random])| {
+        let [low, high] = combined::share(fixed, random);
+        // a shared start agrees at least as often: where nothing else bounds the share, 0 does
+        [if low.is_finite() { low } else { estimate.min(0.0) }, high]
+    });
     Some(StartShare {
         fixed: experiments[f].name.to_string(),
         random: experiments[r].name.to_string(),
         estimate: estimate.map(Number),
-        // one start says what it decides itself, and nothing about starts
-        ci95: estimate
-            .filter(|_| fixed.unit == Unit::Start)
-            .and_then(|_| share_interval(resampled, [f, r], [fixed, random]))
-            .map(numbers),
+        ci95: interval.map(numbers),
     })
 }
 
-/// Interval of the [`share`] of the samples at `places` of what was resampled. It grows with the agreement of the
-/// first and falls with that of the second.
-pub(super) fn share_interval(
-    resampled: &Resampled,
-    places: [usize; 2],
-    [fixed, random]: [&Sample; 2],
-) -> Option<[f64; 2]> {
-    let [f, r] = places;
-    let low = resampled.low_high(f, r).filter_map(|(low, high)| share(low, high));
-    let high = resampled.high_low(f, r).filter_map(|(high, low)| share(high, low));
-    let mut ends = [percentile(low, resampled.tail, End::Low)?, percentile(high, resampled.tail, End::High)?];
-    widen(&mut ends, fixed, |edge| share(edge, random.agreement?));
-    widen(&mut ends, random, |edge| share(fixed.agreement?, edge));
-    Some(ends)
+/// Interval of the [`share`] of two samples of one unit; where that is the restart, by the joint resampling that `draw`
+/// gives. It grows with the agreement of the first and falls with that of the second. `None` where nothing bounds it.
+pub(super) fn share_interval([a, b]: [&Sample; 2], draw: impl FnOnce() -> Resampled) -> Option<[f64; 2]> {
+    let ends = match evidence(a, b)? {
+        Evidence::Pairs { small, large } => combined::paired_share(&small, &large),
+        Evidence::Parts(a, b) => combined::share(a, b),
+        Evidence::Restarts => {
+            let resampled = draw();
+            let low = resampled.low_high().filter_map(|(low, high)| share(low, high));
+            let high = resampled.high_low().filter_map(|(high, low)| share(high, low));
+            let mut ends = resampled.ends(low, high)?;
+            widen(&mut ends, a, |edge| share(edge, b.agreement?));
+            widen(&mut ends, b, |edge| share(a.agreement?, edge));
+            ends
+        }
+    };
+    ends.iter().all(|end| end.is_finite()).then_some(ends)
 }
 
 fn same_pair_difference(a: &Sample, b: &Sample, resampled: &Resampled) -> Difference {
     let estimate = a.agreement.zip(b.agreement).map(|(a, b)| a - b);
-    let interval = || -> Option<[f64; 2]> {
-        let low = resampled.low_high(0, 1).map(|(low, high)| low - high);
-        let high = resampled.high_low(0, 1).map(|(high, low)| high - low);
-        let mut ends =
-            [percentile(low, resampled.tail, End::Low)?, percentile(high, resampled.tail, End::High)?];
-        widen(&mut ends, a, |edge| Some(edge - b.agreement?));
-        widen(&mut ends, b, |edge| Some(a.agreement? - edge));
-        Some(ends)
+    let interval = || match evidence(a, b)? {
+        Evidence::Pairs { small, large } => Some(combined::paired_difference(&small, &large)),
+        Evidence::Parts(a, b) => Some(combined::difference(a, b)),
+        Evidence::Restarts => {
+            let low = resampled.low_high().map(|(low, high)| low - high);
+            let high = resampled.high_low().map(|(high, low)| high - low);
+            let mut ends = resampled.ends(low, high)?;
+            widen(&mut ends, a, |edge| Some(edge - b.agreement?));
+            widen(&mut ends, b, |edge| Some(a.agreement? - edge));
+            Some(ends)
+        }
     };
     Difference { estimate: estimate.map(Number), ci95: estimate.and_then(|_| interval()).map(numbers) }
 }
 
-/// Where all units of a sample agree alike, resampling it shows no uncertainty at all; then the ends of its own
+/// What an interval of two agreements together is made from.
+enum Evidence {
+    /// The restarts of both, to be resampled.
+    Restarts,
+    /// The rates of each start in both, in the readings that make the first small and the second large, and the reverse.
+    Pairs { small: Vec<[f64; 2]>, large: Vec<[f64; 2]> },
+    /// Their own intervals.
+    Parts(Part, Part),
+}
+
+/// Both with their own intervals; `None` if either has none, or too few units.
+fn parts(a: &Sample, b: &Sample) -> Option<[Part; 2]> {
+    let part = |sample: &Sample| {
+        let ends = sample.ci95.filter(|_| sample.units.len() >= FEWEST_STARTS)?;
+        Some(Part { estimate: sample.agreement?, ends })
+    };
+    Some([part(a)?, part(b)?])
+}
+
+/// `None` without [`parts`].
+fn evidence(a: &Sample, b: &Sample) -> Option<Evidence> {
+    let [a_part, b_part] = parts(a, b)?;
+    if (a.unit, b.unit) == (Unit::Restart, Unit::Restart) {
+        return Some(Evidence::Restarts);
+    }
+    let rates = |sample: &Sample| -> BTreeMap<u64, [f64; 2]> {
+        sample.units.iter().filter_map(|unit| Some((unit.stream, unit.rates?))).collect()
+    };
+    let (a_rates, b_rates) = (rates(a), rates(b));
+    if !a_rates.keys().eq(b_rates.keys()) || (a.unit, b.unit) != (Unit::Start, Unit::Start) {
+        return Some(Evidence::Parts(a_part, b_part));
+    }
+    let pairs = || a_rates.values().zip(b_rates.values());
+    Some(Evidence::Pairs {
+        small: pairs().map(|(a, b)| [a[0], b[1]]).collect(),
+        large: pairs().map(|(a, b)| [a[1], b[0]]).collect(),
+    })
+}
+
+/// Where all restarts of a sample agree, or no two, resampling it shows no uncertainty at all; then the ends of its own
 /// interval, put in its place, widen the result.
 fn widen(ends: &mut [f64; 2], sample: &Sample, at: impl Fn(f64) -> Option<f64>) {
     let edges = sample.ci95.filter(|_| sample.is_degenerate());
@@ -270,52 +316,30 @@ impl Sample {
         sample
     }
 
-    /// Whether resampling cannot change the agreement.
+    /// Whether resampling restarts cannot change the agreement.
     fn is_degenerate(&self) -> bool {
-        match self.unit {
-            Unit::Restart => matches!(self.agreement, Some(rate) if rate <= 0.0 || rate >= 1.0),
-            Unit::Start => {
-                let mut rates = self.units.iter().filter_map(|unit| unit.rates);
-                let first = rates.next();
-                rates.all(|rates| Some(rates) == first)
-            }
-        }
+        matches!(self.agreement, Some(rate) if rate <= 0.0 || rate >= 1.0)
     }
 
-    /// Both readings of the agreement when unit i counts `weights[i]` times. Copies of one restart are no pair.
+    /// Both readings of the agreement when restart i counts `weights[i]` times. Copies of one restart are no pair.
     fn agreement_of(&self, weights: &[f64]) -> Option<[f64; 2]> {
-        match self.unit {
-            Unit::Start => {
-                let (mut sums, mut total) = ([0.0; 2], 0.0);
-                for (unit, weight) in self.units.iter().zip(weights) {
-                    if let Some([low, high]) = unit.rates {
-                        sums[0] += weight * low;
-                        sums[1] += weight * high;
-                        total += weight;
-                    }
-                }
-                (total > 0.0).then(|| sums.map(|sum| sum / total))
-            }
-            Unit::Restart => {
-                let mut basins = vec![(0.0, 0.0); self.basins];
-                let (mut all, mut certain) = ((0.0, 0.0), (0.0, 0.0));
-                let add = |sums: &mut (f64, f64), weight: f64| {
-                    sums.0 += weight;
-                    sums.1 += weight * weight;
-                };
-                for (unit, weight) in self.units.iter().zip(weights) {
-                    add(&mut all, *weight);
-                    if let Some(basin) = unit.basin {
-                        add(&mut certain, *weight);
-                        add(&mut basins[basin as usize], *weight);
-                    }
-                }
-                let pairs = |(sum, squares): (f64, f64)| sum * sum - squares;
-                let agree: f64 = basins.into_iter().map(pairs).sum();
-                let open = pairs(all) - pairs(certain);
-                (pairs(all) > 0.0).then(|| [agree / pairs(all), (agree + open) / pairs(all)])
+        let mut basins = vec![(0.0, 0.0); self.basins];
+        let (mut all, mut certain) = ((0.0, 0.0), (0.0, 0.0));
+        let add = |sums: &mut (f64, f64), weight: f64| {
+            sums.0 += weight;
+            sums.1 += weight * weight;
+        };
+        for (unit, weight) in self.units.iter().zip(weights) {
+            add(&mut all, *weight);
+            if let Some(basin) = unit.basin {
+                add(&mut certain, *weight);
+                add(&mut basins[basin as usize], *weight);
             }
         }
+        let pairs = |(sum, squares): (f64, f64)| sum * sum - squares;
+        let agree: f64 = basins.into_iter().map(pairs).sum();
+        let open = pairs(all) - pairs(certain);
+        (pairs(all) > 0.0).then(|| [agree / pairs(all), (agree + open) / pairs(all)])
     }
 
     /// Mean loss when unit i counts `weights[i]` times.
@@ -329,10 +353,11 @@ impl Sample {
     }
 }
 
-/// Agreements and losses of both samples under joint resampling.
+/// Both samples under joint resampling.
 pub(super) struct Resampled {
     /// What intervals cut off each end.
     tail: f64,
+    /// Agreements in both readings, where restarts are the unit of both.
     agreements: Vec<[[f64; 2]; 2]>,
     losses: Vec<[Option<f64>; 2]>,
 }
@@ -345,6 +370,7 @@ impl Resampled {
         if fewest < FEWEST_STARTS {
             return Self { tail: 0.0, agreements: Vec::new(), losses: Vec::new() };
         }
+        let of_restarts = (a.unit, b.unit) == (Unit::Restart, Unit::Restart);
         let mut resampled = Self { tail: bootstrap_tail(fewest), agreements: Vec::new(), losses: Vec::new() };
         let streams: BTreeSet<u64> = a.units.iter().chain(&b.units).map(|unit| unit.stream).collect();
         let position: BTreeMap<u64, usize> = streams.into_iter().zip(0..).collect();
@@ -361,22 +387,28 @@ impl Resampled {
             }
             let [a_weights, b_weights] =
                 [0, 1].map(|side| places[side].iter().map(|place| times[*place]).collect::<Vec<f64>>());
-            if let Some(agreements) = a.agreement_of(&a_weights).zip(b.agreement_of(&b_weights)) {
-                resampled.agreements.push([agreements.0, agreements.1]);
+            if of_restarts {
+                let agreements = a.agreement_of(&a_weights).zip(b.agreement_of(&b_weights));
+                resampled.agreements.extend(agreements.map(|(a, b)| [a, b]));
             }
             resampled.losses.push([a.mean_loss(&a_weights), b.mean_loss(&b_weights)]);
         }
         resampled
     }
 
-    /// The lower reading of sample `x` with the upper one of sample `y`.
-    fn low_high(&self, x: usize, y: usize) -> impl Iterator<Item = (f64, f64)> + '_ {
-        self.agreements.iter().map(move |both| (both[x][0], both[y][1]))
+    /// The lower reading of the first sample with the upper one of the second.
+    fn low_high(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.agreements.iter().map(|[a, b]| (a[0], b[1]))
     }
 
-    /// The upper reading of sample `x` with the lower one of sample `y`.
-    fn high_low(&self, x: usize, y: usize) -> impl Iterator<Item = (f64, f64)> + '_ {
-        self.agreements.iter().map(move |both| (both[x][1], both[y][0]))
+    /// The upper reading of the first sample with the lower one of the second.
+    fn high_low(&self) -> impl Iterator<Item = (f64, f64)> + '_ {
+        self.agreements.iter().map(|[a, b]| (a[1], b[0]))
+    }
+
+    /// The interval of what has the values `low` in one reading and `high` in the other.
+    fn ends(&self, low: impl Iterator<Item = f64>, high: impl Iterator<Item = f64>) -> Option<[f64; 2]> {
+        Some([percentile(low, self.tail, End::Low)?, percentile(high, self.tail, End::High)?])
     }
 }
 
@@ -385,57 +417,4 @@ fn numbers(ends: [f64; 2]) -> Interval {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn restarts(basins: &[Option<u32>]) -> Sample {
-        let units = basins.iter().zip(0..).map(|(basin, stream)| Resample {
-            stream,
-            basin: *basin,
-            rates: None,
-            loss: (stream as f64, 1.0),
-        });
-        let distinct: BTreeSet<u32> = basins.iter().flatten().copied().collect();
-        Sample {
-            unit: Unit::Restart,
-            agreement: PairCounts::of(basins, false).rate(),
-            ci95: Some([0.0, 1.0]),
-            loss: None,
-            units: units.collect(),
-            basins: distinct.len(),
-        }
-    }
-
-    #[test]
-    fn resampled_agreement_with_every_unit_once_is_the_pair_rate() {
-        let labels = [Some(0), Some(1), Some(0), None, Some(0), Some(2), None];
-        let [low, high] = restarts(&labels).agreement_of(&[1.0; 7]).unwrap();
-        assert!((low - PairCounts::of(&labels, false).rate().unwrap()).abs() < 1e-15);
-        assert!((high - PairCounts::of(&labels, true).rate().unwrap()).abs() < 1e-15);
-    }
-
-    #[test]
-    fn copies_of_one_restart_are_no_pair() {
-        // restart 0 three times and restart 1 once, in different basins: no pair agrees
-        let sample = restarts(&[Some(0), Some(1)]);
-        assert_eq!(sample.agreement_of(&[3.0, 1.0]), Some([0.0, 0.0]));
-        assert_eq!(sample.agreement_of(&[4.0, 0.0]), None);
-    }
-
-    #[test]
-    fn a_sample_minus_itself_is_nothing_under_joint_resampling() {
-        let labels: Vec<Option<u32>> = (0..40).map(|i| Some(i % 3)).collect();
-        let sample = restarts(&labels);
-        let resampled = Resampled::draw(&sample, &sample, 1, 2, 1_000_000);
-        let difference = same_pair_difference(&sample, &sample, &resampled);
-        assert_eq!(difference.estimate, Some(Number(0.0)));
-        assert_eq!(difference.ci95, Some([Number(0.0), Number(0.0)]));
-    }
-
-    #[test]
-    fn share_is_nothing_at_equal_agreements_and_all_when_each_start_has_its_own_end() {
-        assert_eq!(share(0.3, 0.3), Some(0.0));
-        assert_eq!(share(1.0, 0.3), Some(1.0));
-        assert_eq!(share(1.0, 1.0), None);
-    }
-}
+mod tests;

@@ -122,7 +122,7 @@ fn point(side: &Side, level: Level, decided: Option<Decided>) -> FatePoint {
 
 fn decided(sample: &Sample, base: &Sample, draw: impl Fn(&Sample, &Sample) -> Resampled) -> Decided {
     let estimate = sample.agreement.zip(base.agreement).and_then(|(at, open)| share(at, open));
-    let interval = || share_interval(&draw(sample, base), [0, 1], [sample, base]);
+    let interval = || share_interval([sample, base], || draw(sample, base));
     Decided {
         estimate: estimate.map(Number),
         ci95: estimate.and_then(|_| interval()).map(|ends| ends.map(Number)),

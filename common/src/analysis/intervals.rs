@@ -144,7 +144,7 @@ mod tests {
         }
     }
 
-    // scipy.stats.t.interval(.95, 9, .86, scipy.stats.sem(x)) with the x of E3 in the science note
+    // scipy.stats.t.interval(.95, 9, .86, scipy.stats.sem(x)) with the x of E3 in docs/sources/statistics.md
     #[test]
     fn mean_t_equals_scipys_and_needs_five_values() {
         assert!(near(mean_t(0.86, 0.102_089, 10).unwrap(), [0.786_970, 0.933_030], 1e-6));

@@ -12,6 +12,7 @@ mod bootstrap;
 pub mod borders;
 mod census;
 mod chao1;
+mod combined;
 mod comparison;
 mod connected;
 mod curvature;
@@ -60,7 +61,7 @@ pub use report::Report;
 
 /// Version of everything that decides the bytes of a report apart from the outcomes. Raised whenever one of
 /// them changes; a stored report names the version it was made by.
-pub const ANALYSIS_VERSION: u32 = 3;
+pub const ANALYSIS_VERSION: u32 = 4;
 
 /// What the outcomes of a sweep say.
 #[derive(Debug, Clone, PartialEq)]

@@ -147,7 +147,7 @@ fn normal_p(off: f64, variance: f64) -> f64 {
 pub(super) mod tests {
     use super::*;
 
-    /// E3 of the science note.
+    /// E3 of docs/sources/statistics.md.
     pub(in super::super) const X: [f64; 10] = [0.91, 0.85, 0.88, 0.93, 0.79, 0.95, 0.90, 0.87, 0.60, 0.92];
     pub(in super::super) const Y: [f64; 10] = [0.83, 0.80, 0.86, 0.84, 0.70, 0.90, 0.82, 0.85, 0.75, 0.81];
 

@@ -125,7 +125,7 @@ mod tests {
         let counts: Vec<u64> = report.census.basins.iter().map(|basin| basin.count).collect();
         assert_eq!(counts, E1);
         assert_eq!(report.census.chao1.unwrap().estimate, Number(12.0));
-        // E1 of the science note
+        // E1 of docs/sources/statistics.md
         assert!((report.census.same_pair.estimate.unwrap().0 - 0.290_347).abs() < 5e-7);
         assert_eq!(report.warnings, Vec::<String>::new());
         let json = serde_json::to_value(&report).unwrap();

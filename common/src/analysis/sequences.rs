@@ -50,7 +50,7 @@ mod tests {
     use super::*;
     use crate::analysis::intervals::clopper_pearson;
 
-    // the science note, section 5, from an independent implementation in numpy and scipy
+    // from an independent implementation in numpy and scipy
     #[test]
     fn share_sequence_equals_an_independent_implementation() {
         for (hits, n, [low, high]) in [
@@ -82,7 +82,7 @@ mod tests {
         }
     }
 
-    /// The science note: with p = .3 and a look after each of 2,000 restarts, Clopper-Pearson excludes the truth at
+    /// Our own prototype: with p = .3 and a look after each of 2,000 restarts, Clopper-Pearson excludes the truth at
     /// some look in 44.2 % of cases, the mixture in 4.5 %.
     #[test]
     fn looking_after_each_restart_breaks_the_exact_interval_and_not_the_sequence() {

@@ -190,7 +190,7 @@ fn means_of_starts(runs: &[Run]) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    // E3 of the science note; IQM by scipy.stats.trim_mean(x, .25), interval by scipy.stats.t.interval
+    // E3 of docs/sources/statistics.md; IQM by scipy.stats.trim_mean(x, .25), interval by scipy.stats.t.interval
     const E3: [f64; 10] = [0.91, 0.85, 0.88, 0.93, 0.79, 0.95, 0.90, 0.87, 0.60, 0.92];
 
     fn plain(values: &[f64], best: Best) -> Summary {

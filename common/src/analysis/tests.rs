@@ -1,6 +1,6 @@
 //! The analysis as a whole: independence of order, bounds, verdicts on outcomes made by hand.
 
-mod coverage;
+pub(crate) mod coverage;
 mod fate;
 pub(crate) mod fixtures;
 mod scale;
@@ -73,6 +73,22 @@ fn report_has_the_same_bytes_whatever_the_order_of_arrival() {
 }
 
 #[test]
+fn what_is_delivered_twice_changes_no_byte() {
+    for seed in 0..3 {
+        let (spec, mut progress, mut outcomes) = mixed_sweep(seed);
+        let expected = report(&spec, &progress, &outcomes).to_json();
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        for (progress, outcomes) in progress.iter_mut().zip(&mut outcomes) {
+            let again: Vec<Outcome> = outcomes.iter().filter(|_| rng.random_bool(0.5)).cloned().collect();
+            outcomes.extend(again);
+            outcomes.shuffle(&mut rng);
+            progress.failed.extend_from_within(..);
+        }
+        assert!(report(&spec, &progress, &outcomes).to_json() == expected, "seed {seed}");
+    }
+}
+
+#[test]
 fn rows_keep_the_order_in_which_they_were_given() {
     let (spec, progress, mut outcomes) = mixed_sweep(4);
     let before = analyse(&spec, id(), SweepState::Done, &progress, &outcomes).basins;
@@ -108,6 +124,17 @@ fn every_number_stays_within_its_bounds() {
                 let LevelReport { same_pair, basins, .. } = level;
                 let [low, high] = same_pair.ci95.unwrap();
                 let estimate = same_pair.estimate.unwrap();
+                if let (Some(coverage), Some(chao1)) = (&level.coverage, &level.chao1) {
+                    let all = [
+                        coverage.good_turing,
+                        coverage.chao_jost,
+                        coverage.at_least,
+                        coverage.share_surely_seen,
+                    ];
+                    assert!(all.into_iter().all(share) && coverage.at_least <= coverage.good_turing);
+                    let (seen, ends) = (level.basins_found as f64, chao1.ci95);
+                    assert!(seen <= ends[0].0 && ordered(ends) && within(seen, chao1.estimate, ends[1].0));
+                }
                 assert!(share(low) && share(high) && low <= estimate && estimate <= high, "seed {seed}");
                 let pairs = same_pair.pairs_ci95.unwrap();
                 assert!(share(pairs[0]) && share(pairs[1]) && ordered(pairs));
@@ -123,7 +150,12 @@ fn every_number_stays_within_its_bounds() {
         }
         for comparison in &report.comparisons {
             let difference = &comparison.same_pair_difference;
-            assert!(ordered(difference.ci95.unwrap()) && within(-1.0, difference.estimate.unwrap(), 1.0));
+            let (estimate, ends) = (difference.estimate.unwrap(), difference.ci95.unwrap());
+            assert!(within(-1.0, estimate, 1.0) && within(-1.0, ends[0], ends[1].0) && ends[1].0 <= 1.0);
+            if let Some(share) = &comparison.start_share {
+                let (estimate, ends) = (share.estimate.unwrap(), share.ci95.unwrap());
+                assert!(within(ends[0].0, estimate, ends[1].0) && ends[1].0 <= 1.0, "seed {seed}: {share:?}");
+            }
         }
     }
 }

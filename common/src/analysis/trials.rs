@@ -30,7 +30,8 @@ pub(crate) struct Finished<'a> {
 }
 
 impl<'a> Trials<'a> {
-    /// Sorts `outcomes` and the failed trials by restart. An outcome that came after its trial had failed wins.
+    /// Sorts `outcomes` and the failed trials by restart. An outcome that came after its trial had failed wins, and one that
+    /// is there twice counts once.
     pub(crate) fn new(
         experiment: &'a Experiment,
         progress: &'a ExperimentProgress,
@@ -41,6 +42,7 @@ impl<'a> Trials<'a> {
             .map(|outcome| Finished { restart: outcome.restart, outcome: Some(outcome) })
             .collect();
         finished.sort_by_key(|trial| trial.restart);
+        finished.dedup_by_key(|trial| trial.restart);
         let stored: BTreeSet<u32> = finished.iter().map(|trial| trial.restart).collect();
         let failed: BTreeSet<u32> =
             progress.failed.iter().copied().filter(|restart| !stored.contains(restart)).collect();

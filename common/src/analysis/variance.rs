@@ -135,7 +135,7 @@ mod tests {
 
     use super::*;
 
-    /// E4 of the science note: 4 starts × 5 orders.
+    /// E4 of docs/sources/statistics.md: 4 starts × 5 orders.
     fn e4() -> Vec<Cell> {
         let rows = [
             [0.972, 0.942, 0.927, 0.937, 0.93],
@@ -158,7 +158,13 @@ mod tests {
         let found = crossed(&e4()).unwrap();
         assert!(near(found.init.raw.0, 0.001_609_08) && near(found.order.raw.0, -2.599_2e-5), "{found:?}");
         assert_eq!((found.order.estimate, found.starts, found.orders), (Number(0.0), 4, 5));
-        assert!(near(found.residual.unwrap().0, 1.379_167e-4));
+        let rest = found.residual.unwrap().0;
+        assert!(near(rest, 1.379_167e-4));
+        // the mean squares of starts and of orders
+        assert!(
+            near(5.0 * found.init.raw.0 + rest, 0.008_183_33)
+                && near(4.0 * found.order.raw.0 + rest, 3.395e-5)
+        );
         assert!(near(found.p_init.0, 1.809_879_2e-7), "{found:?}");
     }
 
