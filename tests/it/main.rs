@@ -13,4 +13,5 @@ mod lanes;
 mod replay;
 mod science;
 mod support;
+mod texts;
 mod tidy;
