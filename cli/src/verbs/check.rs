@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use crate::args;
 use crate::args::Format;
+use crate::report::text::paragraph;
 use crate::sweep_file::SweepFile;
-use crate::{progress, status};
+use crate::{answer, progress, status};
 
 /// CPU-seconds for which the trials of one experiment, and those of all, are tried out.
 const SAMPLED_S: f64 = 0.1;
@@ -212,6 +213,12 @@ fn cost_table(rows: &[Row], here: &Here) -> String {
         ]
     });
     let slots = if here.slots == 1 { "1 slot".to_owned() } else { format!("{} slots", here.slots) };
+    let explained = format!(
+        "{} in all · training, polish: of one trial, as the first few took just now; with ~ by counting operations, right to \
+         about a third (polish more roughly; trials may stop earlier) · memory: of one slot · side by side: trials that share \
+         a register",
+        seconds(here.total_s(rows)),
+    );
     let lines = [
         format!(
             "\non this machine ({slots}, {} lanes, each {:.0} GFLOP/s at most), estimated",
@@ -219,11 +226,7 @@ fn cost_table(rows: &[Row], here: &Here) -> String {
             here.means.machine(Precision::F32).peak_flops / 1e9,
         ),
         status::table(&header, lines),
-        format!(
-            "{} in all · training, polish: of one trial, by the first few, trained just now; with ~ by counting operations, right \
-             to about a third, the polish rougher, and trials may stop earlier · memory: of one slot",
-            seconds(here.total_s(rows)),
-        ),
+        paragraph("", &explained, answer::width()).trim_end().to_owned(),
     ];
     lines.join("\n")
 }
