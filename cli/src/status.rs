@@ -1,6 +1,6 @@
 //! States of sweeps, for people and for programs (schema `seedsweep.status/1`).
 
-use comfy_table::{CellAlignment, Table, presets};
+use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, presets};
 use seedsweep_common::duration;
 use seedsweep_proto::v1;
 use seedsweep_shell::output::escape;
@@ -202,10 +202,31 @@ impl From<v1::TrialCounts> for TrialsJson {
 
 /// A table in the look of all tables; columns of numbers are aligned right.
 pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
-    let rows: Vec<Vec<String>> = rows.into_iter().collect();
+    printed(&arranged(header, &rows.into_iter().collect::<Vec<_>>()))
+}
+
+/// The same in lines of at most `width` characters, if it is enough that column `wraps` takes several.
+pub(crate) fn table_within(
+    width: usize,
+    wraps: usize,
+    header: &[&str],
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> String {
+    let mut table = arranged(header, &rows.into_iter().collect::<Vec<_>>());
+    table.set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_width(u16::try_from(width).unwrap_or(u16::MAX));
+    for (index, column) in table.column_iter_mut().enumerate() {
+        if index != wraps {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
+    printed(&table)
+}
+
+fn arranged(header: &[&str], rows: &[Vec<String>]) -> Table {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_header(header.to_vec());
-    for row in &rows {
+    for row in rows {
         table.add_row(row.iter().map(|cell| escape(cell)).collect::<Vec<_>>());
     }
     let is_number = |cell: &String| cell == "-" || cell.parse::<f64>().is_ok();
@@ -215,6 +236,10 @@ pub(crate) fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
+    table
+}
+
+fn printed(table: &Table) -> String {
     let text = table.to_string();
     text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
 }

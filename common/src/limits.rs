@@ -27,8 +27,9 @@ pub const TRIALS_PER_SWEEP: u64 = 10_000_000;
 pub const EXTENSIONS: usize = 10_000;
 /// Most open sweeps of one coordinator.
 pub const OPEN_SWEEPS: usize = 1_000;
-/// Most layers (sizes listed in `network.layers`).
-pub const LAYERS: usize = 16;
+/// Most layers (sizes listed in `network.layers`): twenty hidden ones and some, and what `geometry` measures of twenty
+/// fits [`MEASURE_BYTES`].
+pub const LAYERS: usize = 32;
 /// Widest layer.
 pub const LAYER_WIDTH: u32 = 16_384;
 /// Most units of a network trained on the population loss: all pairs of them are held, for each lane of a pod.

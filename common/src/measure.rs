@@ -35,11 +35,13 @@ pub enum Quantity {
     LambdaMin,
     /// The eigenvalue that the late part of the curve decays with.
     LateRate,
+    /// Largest distance that training moved a unit of a hidden layer: its in-weights and its bias.
+    MoveMax,
 }
 
 impl Quantity {
     /// All of them, in the order of exports.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Curve,
         Self::UnitsByBits,
         Self::Units,
@@ -52,6 +54,7 @@ impl Quantity {
         Self::Rank,
         Self::LambdaMin,
         Self::LateRate,
+        Self::MoveMax,
     ];
 
     /// What `symmetry` records of each hidden layer.
@@ -77,12 +80,13 @@ impl Quantity {
             Self::Rank => ("geometry", "rank"),
             Self::LambdaMin => ("ntk", "lambda_min"),
             Self::LateRate => ("ntk", "late_rate"),
+            Self::MoveMax => ("movement", "max"),
         }
     }
 
     /// Whether there is one for each layer.
     fn is_of_layers(self) -> bool {
-        Self::SYMMETRY.contains(&self) || Self::GEOMETRY.contains(&self)
+        self == Self::MoveMax || Self::SYMMETRY.contains(&self) || Self::GEOMETRY.contains(&self)
     }
 }
 
@@ -237,10 +241,10 @@ pub enum TooMuch {
 impl Plan {
     /// What `measure` asks for of `network`.
     pub fn new(measure: &spec::Measure, network: &Network) -> Self {
-        let hidden = match network {
-            Network::Mlp(mlp) => mlp.layers.len() as u32 - 2,
+        let (hidden, with_units) = match network {
+            Network::Mlp(mlp) => (mlp.layers.len() as u32 - 2, mlp.layers.len() as u32 - 2),
             // its units are not a layer between others
-            Network::ReluSum(_) => 0,
+            Network::ReluSum(_) => (0, 1),
         };
         let of = |on: bool, quantities: &[Quantity], layers: std::ops::RangeInclusive<u32>| {
             let layers = layers.filter(|_| on);
@@ -250,7 +254,8 @@ impl Plan {
         on_the_way.extend(of(measure.symmetry, &Quantity::SYMMETRY, 1..=hidden));
         let mut at_the_ends = of(measure.geometry, &Quantity::GEOMETRY, 0..=hidden);
         at_the_ends.extend(of(measure.ntk, &[Quantity::LambdaMin], 0..=0));
-        let of_all = of(measure.ntk, &[Quantity::LateRate], 0..=0);
+        let mut of_all = of(measure.ntk, &[Quantity::LateRate], 0..=0);
+        of_all.extend(of(measure.movement, &[Quantity::MoveMax], 1..=with_units));
         Self { on_the_way, at_the_ends, of_all, every: measure.every }
     }
 
@@ -264,7 +269,8 @@ impl Plan {
             return Err(TooMuch::Layers { bytes });
         }
         let Some(every) = self.every else {
-            return Ok(thinned(log_spaced(updates, !self.of_all.is_empty()), most));
+            let wants_rate = self.of_all.contains(&(Quantity::LateRate, 0));
+            return Ok(thinned(log_spaced(updates, wants_rate), most));
         };
         let points = updates.div_ceil(every).saturating_add(1);
         if points > most as u64 {
@@ -336,7 +342,7 @@ mod tests {
     }
 
     fn everything() -> Measure {
-        Measure { curve: true, symmetry: true, geometry: true, ntk: true, every: None }
+        Measure { curve: true, symmetry: true, geometry: true, ntk: true, movement: true, every: None }
     }
 
     #[test]
@@ -401,7 +407,7 @@ mod tests {
         assert_eq!(broken(|m| m[1].steps[1] = limits::STEPS_PER_TRIAL + 1), WrongMeasures::Steps);
         assert_eq!(broken(|m| m.push(Measured { steps: vec![], series: vec![] })), WrongMeasures::Steps);
         assert!(matches!(broken(|m| m[1].series[0].values.truncate(1)), WrongMeasures::Values { .. }));
-        assert_eq!(broken(|m| m[1].series[0].layer = 16), WrongMeasures::Layer(16));
+        assert_eq!(broken(|m| m[1].series[0].layer = 32), WrongMeasures::Layer(32));
         assert!(
             matches!(broken(|m| m.push(m[2].clone())), WrongMeasures::Twice(name) if name == "ntk.late_rate")
         );
@@ -417,8 +423,8 @@ mod tests {
         let all = [plan.on_the_way, plan.at_the_ends, plan.of_all].concat();
         let name = |&(quantity, layer): &(Quantity, u32)| Series { quantity, layer, values: vec![] }.name();
         let names: std::collections::HashSet<String> = all.iter().map(name).collect();
-        assert_eq!(names.len(), 1 + 2 * 4 + 3 * 5 + 2);
-        for name in ["curve", "symmetry.2.units_by_bits", "geometry.0.angle_min", "ntk.lambda_min"] {
+        assert_eq!(names.len(), 1 + 2 * 4 + 3 * 5 + 2 + 2);
+        for name in ["curve", "symmetry.2.units_by_bits", "geometry.0.angle_min", "movement.2.max"] {
             assert!(names.contains(name), "{name}");
         }
     }
@@ -426,10 +432,10 @@ mod tests {
     #[test]
     fn whatever_is_planned_fits_an_outcome() {
         for hidden in 0..limits::LAYERS - 1 {
-            for bits in 1..16_u32 {
+            for bits in 1..32_u32 {
                 let on = |bit: u32| bits & 1 << bit != 0;
-                let measure =
-                    Measure { curve: on(0), symmetry: on(1), geometry: on(2), ntk: on(3), every: None };
+                let [curve, symmetry, geometry, ntk, movement] = [0, 1, 2, 3, 4].map(on);
+                let measure = Measure { curve, symmetry, geometry, ntk, movement, every: None };
                 let plan = Plan::new(&measure, &network(hidden));
                 for updates in [1, 7, 2400, limits::STEPS_PER_TRIAL] {
                     match plan.steps(updates) {

@@ -15,4 +15,5 @@ mod science;
 mod sources;
 mod stopping;
 mod support;
+mod texts;
 mod tidy;

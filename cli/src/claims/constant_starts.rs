@@ -219,10 +219,11 @@ fn rules(teacher: &Ran, digits: &Ran, xor: &Ran) -> Result<Vec<Rule>, CliError> 
     Ok(vec![
         Rule::needed(
             format!(
-                "exactly equal weights never learn: in {} orders of the digits (upper end {:.3}, below {FAILS} is asked \
-                 for), nor in the four trainings where nothing is random",
+                "exactly equal weights never learn: in {} orders of the digits (upper end {:.1} %, below {:.0} % is \
+                 asked for), nor in the four trainings where nothing is random",
                 orders.words(),
-                orders.ci95()[1]
+                100.0 * orders.ci95()[1],
+                100.0 * FAILS
             ),
             Holds::all([
                 Holds::below(Some(orders.ci95()), FAILS),

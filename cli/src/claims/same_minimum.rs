@@ -197,13 +197,15 @@ fn rules(points: &[Row], functions: &[Row], shares: &[Row], moons: &OnMoons) -> 
         ),
         Rule::needed(
             format!(
-                "random starts end at different points: two agree in less than {SPREAD} of pairs (upper ends)"
+                "random starts end at different points: two agree in less than {:.0} % of pairs (upper ends)",
+                100.0 * SPREAD
             ),
             spread(&mut random_points.into_iter()),
         ),
         Rule::unless(
             format!(
-                "runs from one start end in the same function in over {SAME} of pairs (lower ends), at every batch size"
+                "runs from one start end in the same function in over {:.0} % of pairs (lower ends), at every batch size",
+                100.0 * SAME
             ),
             always_same,
             format!(
@@ -215,12 +217,15 @@ fn rules(points: &[Row], functions: &[Row], shares: &[Row], moons: &OnMoons) -> 
             ),
         ),
         Rule::unless(
-            format!("runs from one start agree in every bit in over {SAME} of pairs"),
+            format!("runs from one start agree in every bit in over {:.0} % of pairs", 100.0 * SAME),
             Holds::above(moons.bits.ends(), SAME),
             "`the same` must not mean every bit: another order ends next to the same point, not at it",
         ),
         Rule::unless(
-            format!("random starts spread over different functions, too (upper ends below {SPREAD})"),
+            format!(
+                "random starts spread over different functions, too (upper ends below {:.0} %)",
+                100.0 * SPREAD
+            ),
             spread(&mut random_functions.into_iter()),
             format!(
                 "random starts spread over points, which may be copies of few functions: on the moons two of them agree as \

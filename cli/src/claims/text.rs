@@ -11,8 +11,17 @@ use crate::export::Cell;
 use crate::report::text::paragraph;
 use crate::status;
 
-/// Cells of a drawn share of 1.
+/// Most cells of a drawn share of 1.
 const CURVE: usize = 20;
+
+/// Fewest cells of a drawn share: where there is no room for them there is no curve.
+const CURVE_LEAST: usize = 10;
+/// Room that the words of a row keep, in characters, before a curve gets any.
+const WORDS: usize = 32;
+
+/// What a reference is.
+const REFERENCES: &str =
+    "theory is a formula's value; prototype is what a program in C or numpy found before this one existed";
 
 /// A claim with what was found.
 pub(crate) struct Judged {
@@ -65,7 +74,7 @@ pub(crate) fn text(judged: &[Judged], width: usize) -> String {
             let verdict = one.finding.verdict().name().to_owned();
             vec![one.claim.number.to_uppercase(), one.claim.question.to_owned(), verdict]
         };
-        out += &status::table(&["", "claim", "verdict"], judged.iter().map(line));
+        out += &status::table_within(width, 1, &["", "claim", "verdict"], judged.iter().map(line));
         out.push('\n');
     }
     out
@@ -84,9 +93,14 @@ fn claim(judged: &Judged, width: usize, out: &mut String) {
     }
     for table in &finding.tables {
         out.push('\n');
-        *out += &rows(table);
+        *out += &rows(table, width);
     }
-    *out += "\nthe verdict follows from\n";
+    let sources = finding.tables.iter().flat_map(|table| &table.rows).filter_map(|row| row.reference);
+    if sources.count() > 0 {
+        out.push('\n');
+        *out += &paragraph("reference: ", REFERENCES, width);
+    }
+    *out += "\nthe verdict follows from (ends: of the 95 % intervals)\n";
     for rule in &finding.rules {
         let (answer, kind) = match (rule.holds, rule.condition.is_some()) {
             (Holds::Yes, _) => ("yes   ", ""),
@@ -116,27 +130,37 @@ fn claim(judged: &Judged, width: usize, out: &mut String) {
     }
 }
 
-fn rows(table: &Table) -> String {
-    let mut header = vec![table.title.as_str(), "n", "found", "95 % interval", "reference"];
-    let is_curve = table.unit == Unit::Share;
-    if is_curve {
-        header.push("0 to 100 %");
-    }
+/// The title, and below it the rows in lines of at most `width` characters where their numbers allow.
+fn rows(table: &Table, width: usize) -> String {
+    let mut header = vec!["", "n", "found", "95 % interval", "reference"];
     let line = |row: &Row| {
         let interval = row.ci95.map_or_else(|| "-".to_owned(), |ends| ends_text(ends, table.unit));
-        let mut line = vec![
+        vec![
             row.what.clone(),
             row.n.to_string(),
             number(row.estimate, table.unit),
             interval,
             row.reference.map_or_else(|| "-".to_owned(), |reference| reference_text(reference, table.unit)),
-        ];
-        if is_curve {
-            line.push(bar(row.estimate.0));
-        }
-        line
+        ]
     };
-    let mut text = status::table(&header, table.rows.iter().map(line));
+    let mut lines: Vec<Vec<String>> = table.rows.iter().map(line).collect();
+    if table.unit == Unit::Share {
+        let widest = |column: usize| {
+            let cells = lines.iter().map(|line| line[column].chars().count());
+            cells.chain([header[column].chars().count()]).max().unwrap_or(0)
+        };
+        // two blanks behind each column, and a stroke at both ends of the curve
+        let taken = (1..header.len()).map(|column| widest(column) + 2).sum::<usize>() + 2;
+        let cells = width.saturating_sub(taken + widest(0).min(WORDS) + 2).min(CURVE);
+        if cells >= CURVE_LEAST {
+            header.push("0 to 100 %");
+            for (line, row) in lines.iter_mut().zip(&table.rows) {
+                line.push(bar(row.estimate.0, cells));
+            }
+        }
+    }
+    let mut text = paragraph("", &table.title, width);
+    text += &status::table_within(width, 0, &header, lines);
     text.push('\n');
     text
 }
@@ -167,10 +191,10 @@ fn reference_text(reference: Reference, unit: Unit) -> String {
     format!("{}{within} {source}", number(reference.value, unit))
 }
 
-/// A share as a bar of [`CURVE`] cells.
-fn bar(share: f64) -> String {
-    let full = (share.clamp(0.0, 1.0) * CURVE as f64).round() as usize;
-    format!("|{}{}|", "█".repeat(full), " ".repeat(CURVE - full))
+/// A share as a bar of `cells`.
+fn bar(share: f64, cells: usize) -> String {
+    let full = (share.clamp(0.0, 1.0) * cells as f64).round() as usize;
+    format!("|{}{}|", "█".repeat(full), " ".repeat(cells - full))
 }
 
 #[derive(Serialize)]
@@ -204,4 +228,45 @@ pub(crate) fn json(judged: &[Judged], quick: bool) -> String {
         sweeps: &one.sweeps,
     });
     output::json(&ClaimsJson { schema: "seedsweep.claims/1", quick, claims: claims.collect() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::claims::CLAIMS;
+    use crate::claims::finding::{Rule, Share};
+
+    fn judged() -> Vec<Judged> {
+        let share = |what: &str, hits| Row::share(what, Share { hits, n: 40 });
+        let beside = Reference::prototype_within(0.81, [0.63, 0.99]);
+        let shares = vec![
+            share("random starts: same up to order and sign of units", 10).beside(beside),
+            share("start fixed", 40),
+        ];
+        let numbers = vec![Row::new("64 units", 400, 2.234251, Some([2.099086, 2.378119]))];
+        let finding = || Finding {
+            words: vec!["word ".repeat(60).trim_end().to_owned()],
+            tables: vec![
+                Table { title: "two runs agree".to_owned(), unit: Unit::Share, rows: shares.clone() },
+                Table { title: "a spread".to_owned(), unit: Unit::Number, rows: numbers.clone() },
+            ],
+            rules: vec![Rule::needed("it holds", Holds::Yes)],
+            held_fixed: "all else ".repeat(30).trim_end().to_owned(),
+        };
+        let one = |claim| Judged { claim, quick: true, sweeps: Vec::new(), finding: finding() };
+        CLAIMS[..2].iter().copied().map(one).collect()
+    }
+
+    #[test]
+    fn claims_keep_the_width_and_draw_shares_where_there_is_room() {
+        for (width, curves) in [(80, false), (100, true), (120, true)] {
+            let text = text(&judged(), width);
+            for line in text.lines() {
+                assert!(line.chars().count() <= width, "{width}: {line}");
+            }
+            assert_eq!(text.contains('█'), curves, "{width}: {text}");
+            assert!(text.contains("\ntwo runs agree\n") && text.contains("81 % (63 to 99.0 %) prototype"));
+            assert!(text.contains("reference: theory is a formula's value"), "{text}");
+        }
+    }
 }

@@ -15,9 +15,10 @@ const BARRIER_ROWS_SHOWN: usize = BASINS_SHOWN - 1;
 /// Comparisons listed; a grid has very many, and JSON has them all.
 const COMPARISONS_SHOWN: usize = 10;
 
-/// A table: a title, column heads, rows of as many cells.
+/// A table: a title, column heads, rows of as many cells, and what the heads mean where that does not go without saying.
 pub(crate) struct Columns {
     pub(crate) title: &'static str,
+    pub(crate) legend: &'static str,
     pub(crate) heads: Vec<&'static str>,
     pub(crate) rows: Vec<Vec<String>>,
 }
@@ -105,7 +106,9 @@ pub(crate) fn answer(report: &Report) -> Columns {
         ]
     };
     Columns {
-        title: "pairs that agree (95 % interval) at the level of the verdict; learned: every training row right",
+        title: "the answer: how many pairs of restarts end in the same place (95 % interval)",
+        legend: "start x runs: starts, and restarts from each; learned: restarts that get every training row right; pairs \
+                 agree: at the level of the verdict",
         heads: vec!["experiment", "start x runs", "learned", ends_called(report), "pairs agree", "verdict"],
         rows: report.experiments.iter().map(row).collect(),
     }
@@ -146,7 +149,9 @@ fn levels(report: &Report) -> Columns {
         ]
     };
     Columns {
-        title: "basins and agreement by what counts as the same",
+        title: "basins, and pairs that agree, by what counts as the same",
+        legend: "bits: every bit of the weights; raw: the same point; canonical: the same network, its units in any order \
+                 (and mirrored or scaled where that changes nothing); function: the same outputs",
         heads: vec!["experiment", "bits", "raw", "canonical", "function"],
         rows: report.experiments.iter().map(row).collect(),
     }
@@ -154,8 +159,9 @@ fn levels(report: &Report) -> Columns {
 
 fn basins(report: &Report) -> Columns {
     Columns {
-        title: "the largest basins (numbers are the same in all experiments that can be compared), with one restart and \
-                the ends of its Hessian's spectrum",
+        title: "the largest basins, at the level of the verdict",
+        legend: "basin: its number, the same in all experiments that can be compared; median loss: at the points compared; \
+                 restart: one that ended there; eigenvalues: smallest and largest of its Hessian",
         heads: vec!["experiment", "basin", "trials", "median loss", "certificate", "restart", "eigenvalues"],
         rows: report.experiments.iter().flat_map(basins_of).collect(),
     }
@@ -163,7 +169,8 @@ fn basins(report: &Report) -> Columns {
 
 fn barriers(report: &Report) -> Columns {
     Columns {
-        title: "barriers between basins: how far the loss rises on the straight way, after their units were matched",
+        title: "barriers between basins",
+        legend: "how far the loss rises on the straight way from one network to the other, after their units were matched",
         heads: vec!["experiment", "from basin", "to basin: barrier"],
         rows: report.experiments.iter().flat_map(barriers_of).collect(),
     }
@@ -268,6 +275,7 @@ fn curvatures(report: &Report) -> Columns {
         ])
     };
     Columns {
+        legend: "",
         title: "Hessians at the end points (smallest and largest eigenvalue of all points; null: no curvature)",
         heads: vec![
             "experiment",
@@ -288,18 +296,23 @@ fn census(report: &Report) -> Columns {
     };
     Columns {
         title: CENSUS_TITLE,
+        legend: CENSUS_LEGEND,
         heads: [vec!["experiment"], CENSUS_HEADS.to_vec()].concat(),
         rows: report.experiments.iter().filter_map(row).collect(),
     }
 }
 
 /// Title of a table of [`census_cells`].
-pub(crate) const CENSUS_TITLE: &str = "census of independent restarts (95 % interval); more: restarts still needed for that coverage, > where they are \
-     more than were made, too far ahead to foretell";
+pub(crate) const CENSUS_TITLE: &str = "census: the basins seen, and what was not seen (95 % interval)";
+
+/// Legend of a table of [`census_cells`].
+pub(crate) const CENSUS_LEGEND: &str = "basins in all: those never seen included; coverage: the share of further restarts that would end in a basin \
+     seen; more for 95 %: further restarts until coverage is that large, > N where they are more than the N made (too far \
+     ahead to tell)";
 
 /// Heads of [`census_cells`].
-pub(crate) const CENSUS_HEADS: [&str; 6] =
-    ["basins seen", "basins in all", "coverage", "unseen", "more for 95 %", "for 99 %"];
+pub(crate) const CENSUS_HEADS: [&str; 5] =
+    ["basins seen", "basins in all", "coverage", "more for 95 %", "more for 99 %"];
 
 /// What the census of a level says; `None` where restarts are not independent.
 pub(crate) fn census_cells(level: &LevelReport) -> Option<Vec<String>> {
@@ -319,9 +332,8 @@ pub(crate) fn census_cells(level: &LevelReport) -> Option<Vec<String>> {
     };
     Some(vec![
         level.basins_found.to_string(),
-        format!(">= about {} ({interval})", significant_count(chao1.estimate.0)),
+        format!("at least about {} ({interval})", significant_count(chao1.estimate.0)),
         format!("{} %", percent(coverage.chao_jost.0)),
-        format!("{} %", percent(1.0 - coverage.good_turing.0)),
         more("0.95"),
         more("0.99"),
     ])
@@ -355,8 +367,10 @@ fn looks(report: &Report) -> Columns {
         ])
     };
     Columns {
-        title: "looks on the way; pairs agree: the 95 % interval that allows for them, in %",
-        heads: vec!["experiment", "looks", "restarts", "end", "pairs agree"],
+        title: "stopping early",
+        legend: "looks: how often it was asked whether enough is known; pairs agree: the 95 % interval, in %, that stays valid \
+                 however often is looked",
+        heads: vec!["experiment", "looks", "restarts", "why it ended", "pairs agree"],
         rows: report.experiments.iter().filter_map(row).collect(),
     }
 }
@@ -380,6 +394,7 @@ fn endings(report: &Report) -> Columns {
     };
     Columns {
         title: "how trials ended",
+        legend: "steps: updates made; certificates: what the point is where polishing led, - where nothing was polished",
         heads: vec!["experiment", "done", "failed", "steps", "stopped by", "certificates"],
         rows: report.experiments.iter().map(row).collect(),
     }
@@ -402,6 +417,7 @@ fn parameters(report: &Report) -> Columns {
     };
     Columns {
         title: "what experiments set differently",
+        legend: "",
         heads: vec!["experiment", "parameters"],
         rows: report.experiments.iter().filter_map(row).collect(),
     }
@@ -467,14 +483,20 @@ fn comparisons(report: &Report) -> Columns {
         rows.push(vec![format!("{more} more in JSON"), blank(), blank(), blank()]);
     }
     Columns {
-        title: "differences between experiments (95 % interval)",
-        heads: vec!["experiments", "pairs agree, points", "training loss", "start share"],
+        title: "differences between experiments, the first minus the second (95 % interval)",
+        legend: "pairs agree: in percentage points; training loss: of the means, paired where restart k of both starts alike; \
+                 start share: how much of where training ends the start decides",
+        heads: vec!["experiments", "pairs agree", "training loss", "start share"],
         rows,
     }
 }
 
 /// Heads of [`variance_cells`].
 pub(crate) const VARIANCE_HEADS: [&str; 6] = ["design", "starts", "orders", "rest", "start's share", "p"];
+
+/// What they mean.
+pub(crate) const VARIANCE_LEGEND: &str = "0 where the estimate is negative, which then stands beside it; start's share: of the variance of single \
+     restarts; p: of a scatter like this if the start did not matter";
 
 /// How a variance splits.
 pub(crate) fn variance_cells(split: &VarianceSplit) -> Vec<String> {
@@ -506,8 +528,8 @@ fn variances(report: &Report) -> Columns {
         Some([vec![experiment.name.clone()], cells].concat())
     };
     Columns {
-        title: "variance of the training loss by source (0 where the estimate is negative, which stands beside it); p: of \
-                starts that do not matter",
+        title: "variance of the training loss by source",
+        legend: VARIANCE_LEGEND,
         heads: [vec!["experiment"], VARIANCE_HEADS.to_vec()].concat(),
         rows: report.experiments.iter().filter_map(row).collect(),
     }
@@ -517,8 +539,8 @@ fn variances(report: &Report) -> Columns {
 fn quantities(report: &Report) -> Vec<Columns> {
     type Pick = fn(&ExperimentReport) -> Option<&Summary>;
     let picks: [(&'static str, Pick); 4] = [
-        ("loss on the training rows, l2 included", |e| Some(&e.loss.train)),
-        ("loss on the test rows", |e| e.loss.test.as_ref()),
+        ("loss on the training rows where training stopped, l2 included", |e| Some(&e.loss.train)),
+        ("loss on the test rows, l2 not included", |e| e.loss.test.as_ref()),
         ("accuracy on the training rows", |e| e.accuracy.train.as_ref()),
         ("accuracy on the test rows", |e| e.accuracy.test.as_ref()),
     ];
@@ -526,6 +548,7 @@ fn quantities(report: &Report) -> Vec<Columns> {
         .into_iter()
         .map(|(title, pick)| Columns {
             title,
+            legend: SUMMARY_LEGEND,
             heads: [vec!["experiment"], SUMMARY_HEADS.to_vec()].concat(),
             rows: report
                 .experiments
@@ -541,6 +564,9 @@ fn quantities(report: &Report) -> Vec<Columns> {
 
 /// Heads of [`summary_cells`].
 pub(crate) const SUMMARY_HEADS: [&str; 6] = ["n", "mean", "95 % CI", "sd", "median", "IQM"];
+
+/// What they mean.
+pub(crate) const SUMMARY_LEGEND: &str = "n: restarts; 95 % CI: of the mean; IQM: the mean of the middle half";
 
 /// What a summary says of a quantity.
 pub(crate) fn summary_cells(summary: &Summary) -> Vec<String> {

@@ -32,8 +32,8 @@ pub(crate) fn columns(fate: &Fate) -> Columns {
         ]
     };
     Columns {
-        title: "when fate is sealed: restarts share their start and the data order up to the fork (95 % interval); \
-                decided: the share of what was open at fork 0",
+        title: "when fate is sealed: restarts share their start, and the data order up to the fork (95 % interval)",
+        legend: "fork: the update after which orders part; decided by then: the share of what was open at fork 0",
         heads: vec!["experiment", "fork", "trials", "pairs agree", "decided by then"],
         rows: fate.points.iter().map(row).collect(),
     }

@@ -51,6 +51,9 @@ fn section(columns: &Columns) -> String {
     for cells in &columns.rows {
         out += &row(cells.iter().map(|cell| escaped(cell)).collect());
     }
+    if !columns.legend.is_empty() {
+        out += &format!("\n{}\n", escaped(columns.legend));
+    }
     out
 }
 

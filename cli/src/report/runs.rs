@@ -94,14 +94,19 @@ fn basins(report: &RunsReport) -> Columns {
         rows.push(cells("(no basin)", report.without_basin));
     }
     let head = if report.guards.is_some() { "basin of" } else { "basin" };
-    Columns { title: "the largest basins", heads: vec![head, "runs", "share"], rows }
+    Columns { title: "the largest basins", legend: "", heads: vec![head, "runs", "share"], rows }
 }
 
 fn census(report: &RunsReport) -> Columns {
     let heads = [vec!["pairs agree"], columns::CENSUS_HEADS.to_vec()].concat();
     let row = columns::census_cells(&report.census)
         .map(|cells| [vec![agreement(&report.census.same_pair)], cells].concat());
-    Columns { title: columns::CENSUS_TITLE, heads, rows: row.into_iter().collect() }
+    Columns {
+        title: columns::CENSUS_TITLE,
+        legend: columns::CENSUS_LEGEND,
+        heads,
+        rows: row.into_iter().collect(),
+    }
 }
 
 fn rarefaction(census: &LevelReport) -> Columns {
@@ -114,7 +119,8 @@ fn rarefaction(census: &LevelReport) -> Columns {
         ]
     };
     Columns {
-        title: "expected after fewer and more runs",
+        title: "what fewer and more runs would have shown",
+        legend: "basins: seen, on average; coverage: the share of further runs that would end in one of them",
         heads: vec!["runs", "basins", "coverage"],
         rows: points.map(row).collect(),
     }

@@ -23,7 +23,10 @@ pub(crate) fn table(report: &StatsReport, better: Better, width: usize) -> Strin
         let interval =
             pooled.iqm_ci95.map_or_else(String::new, |ends| format!(" (95 % CI {})", ends_of(ends)));
         let iqm = significant(pooled.iqm.0);
-        let text = format!("all {} values as tasks of one method: IQM {iqm}{interval}", pooled.n);
+        let text = format!(
+            "all {} values together, as if each were a task of one method: IQM {iqm}{interval}",
+            pooled.n
+        );
         out += &paragraph("", &text, width);
     }
     for columns in [summaries(report), test_noise(report), best_of(report), variances(report), tests(report)]
@@ -83,7 +86,8 @@ fn summaries(report: &StatsReport) -> Columns {
         [vec![experiment.name.clone()], columns::summary_cells(&experiment.values), vec![iqm_ci95]].concat()
     };
     Columns {
-        title: "values; IQM: mean of the middle half",
+        title: "values",
+        legend: columns::SUMMARY_LEGEND,
         heads: [vec!["experiment"], columns::SUMMARY_HEADS.to_vec(), vec!["IQM 95 % CI"]].concat(),
         rows: report.experiments.iter().map(row).collect(),
     }
@@ -98,7 +102,9 @@ fn test_noise(report: &StatsReport) -> Columns {
         Some(vec![experiment.name.clone(), ours, expected, binomial])
     });
     Columns {
-        title: "scatter that a finite test set explains: of equally good restarts, and of one network on other test sets",
+        title: "scatter that a finite test set explains",
+        legend: "sd here: between these restarts; equally good restarts: what they would scatter by if all were equally good; \
+                 other test sets: what one network would scatter by on other test sets of this size",
         heads: vec!["experiment", "sd here", "equally good restarts", "other test sets"],
         rows: rows.collect(),
     }
@@ -113,6 +119,7 @@ fn best_of(report: &StatsReport) -> Columns {
     };
     Columns {
         title: "expected best of k runs",
+        legend: "",
         heads: vec!["experiment", "k: best"],
         rows: rows.map(row).collect(),
     }
@@ -124,8 +131,8 @@ fn variances(report: &StatsReport) -> Columns {
         Some([vec![experiment.name.clone()], columns::variance_cells(split)].concat())
     });
     Columns {
-        title: "variance by source (0 where the estimate is negative, which stands beside it); p: of starts that do not \
-                matter",
+        title: "variance by source",
+        legend: columns::VARIANCE_LEGEND,
         heads: [vec!["experiment"], columns::VARIANCE_HEADS.to_vec()].concat(),
         rows: rows.collect(),
     }
@@ -155,8 +162,9 @@ fn tests(report: &StatsReport) -> Columns {
         ]
     };
     Columns {
-        title: "differences of means (95 % interval), and p of no difference; test: exchanging pairs where paired, else \
-                Mann-Whitney",
+        title: "differences of means, the first minus the second (95 % interval)",
+        legend: "t, Wilcoxon, test: p of a difference like this if there were none (test: exchanging pairs where paired, else \
+                 Mann-Whitney); Holm: p of the test, adjusted for all pairs",
         heads: vec!["experiments", "n", "difference", "t", "Wilcoxon", "test", "Holm"],
         rows: report.comparisons.iter().take(PAIRS_SHOWN).map(row).collect(),
     }

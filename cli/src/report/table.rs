@@ -35,7 +35,12 @@ pub(crate) fn table(report: &Report, width: usize) -> String {
     for fate in &report.fate {
         out += &format!("\n{}\n{}", laid_out(&fate::columns(fate), width), fate::plot(fate, width));
     }
-    for columns in columns::details(report) {
+    let mut explained = "";
+    for mut columns in columns::details(report) {
+        // said once for tables that follow each other
+        let legend = columns.legend;
+        columns.legend = if legend == explained { "" } else { legend };
+        explained = legend;
         out.push('\n');
         out += &laid_out(&columns, width);
     }
@@ -117,9 +122,13 @@ pub(crate) fn caveats(report: &Report) -> Vec<(String, String)> {
     caveats
 }
 
-/// A table with its title.
+/// A table with its title and legend.
 pub(crate) fn laid_out(columns: &Columns, width: usize) -> String {
-    paragraph("", columns.title, width) + &rows(columns, width)
+    let legend = match columns.legend {
+        "" => String::new(),
+        legend => paragraph("  ", legend, width),
+    };
+    paragraph("", columns.title, width) + &rows(columns, width) + &legend
 }
 
 /// The rows of a table below its heads.

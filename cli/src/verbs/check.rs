@@ -14,8 +14,9 @@ use serde::Serialize;
 
 use crate::args;
 use crate::args::Format;
+use crate::report::text::paragraph;
 use crate::sweep_file::SweepFile;
-use crate::{progress, status};
+use crate::{answer, progress, status};
 use barriers::{BarrierCost, PairCost};
 
 /// CPU-seconds for which the trials of one experiment, and those of all, are tried out.
@@ -220,6 +221,12 @@ fn cost_table(rows: &[Row], barriers: Option<&BarrierCost>, here: &Here) -> Stri
         ]
     });
     let slots = if here.slots == 1 { "1 slot".to_owned() } else { format!("{} slots", here.slots) };
+    let explained = format!(
+        "{} in all · training, polish: of one trial, as the first few took just now; with ~ by counting operations, right to \
+         about a third (polish more roughly; trials may stop earlier) · memory: of one slot · side by side: trials that share \
+         a register",
+        seconds(total_s(rows, barriers, here)),
+    );
     let mut lines = vec![
         format!(
             "\non this machine ({slots}, {} lanes, each {:.0} GFLOP/s at most), estimated",
@@ -228,12 +235,9 @@ fn cost_table(rows: &[Row], barriers: Option<&BarrierCost>, here: &Here) -> Stri
         ),
         status::table(&header, lines),
     ];
-    lines.extend(barriers.map(BarrierCost::line));
-    lines.push(format!(
-            "{} in all · training, polish: of one trial, by the first few, trained just now; with ~ by counting operations, right \
-             to about a third, the polish rougher, and trials may stop earlier · memory: of one slot",
-            seconds(total_s(rows, barriers, here)),
-    ));
+    let in_lines = |text: &str| paragraph("", text, answer::width()).trim_end().to_owned();
+    lines.extend(barriers.map(|barriers| in_lines(&barriers.line())));
+    lines.push(in_lines(&explained));
     lines.join("\n")
 }
 

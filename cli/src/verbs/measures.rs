@@ -85,6 +85,7 @@ async fn fetch(
             ("symmetry", on(|measure| measure.symmetry)),
             ("geometry", on(|measure| measure.geometry)),
             ("ntk", on(|measure| measure.ntk)),
+            ("movement", on(|measure| measure.movement)),
         ];
         let keys: Vec<&str> = keys.into_iter().filter_map(|(key, on)| on.then_some(key)).collect();
         let there = if keys.is_empty() { "nothing".to_owned() } else { keys.join(", ") };

@@ -24,7 +24,7 @@ pub(super) struct ExperimentTable {
 }
 
 /// Keys that older releases did not know: a spec that does not need them keeps the id it had.
-const CAME_LATER: [(&str, IsDefault); 12] = [
+const CAME_LATER: [(&str, IsDefault); 13] = [
     ("output_activation", |_, value| value.as_str() == Some("identity")),
     ("nesterov", |_, value| value.as_bool() == Some(false)),
     // `adamw` has another default, and came with the key
@@ -38,6 +38,7 @@ const CAME_LATER: [(&str, IsDefault); 12] = [
     ("symmetry", |_, value| value.as_bool() == Some(false)),
     ("geometry", |_, value| value.as_bool() == Some(false)),
     ("ntk", |_, value| value.as_bool() == Some(false)),
+    ("movement", |_, value| value.as_bool() == Some(false)),
     ("barriers", |_, value| value.as_integer() == Some(0)),
     ("tolerance_barrier", |_, value| value.as_float() == Some(Tolerances::default().barrier)),
 ];
@@ -381,6 +382,7 @@ fn measure(measure: &Measure) -> Entries {
         ("symmetry", Value::Boolean(measure.symmetry)),
         ("geometry", Value::Boolean(measure.geometry)),
         ("ntk", Value::Boolean(measure.ntk)),
+        ("movement", Value::Boolean(measure.movement)),
     ];
     entries.extend(measure.every.map(|every| ("every", long(every))));
     entries

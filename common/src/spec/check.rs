@@ -58,15 +58,28 @@ fn shape(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
         let label = if key == "layers" { "this starts with" } else { "this is" };
         out.error(cell.place(at), title, format!("{label} {inputs}"));
     }
-    let at = cell.place("network.layers");
     let loss = experiment.train.loss;
+    let mut refuse_outputs = |expected: &str, given: String| {
+        let (at, title, label) = match network {
+            Network::Mlp(_) => {
+                let title = format!("`layers` must end with {expected} for {given}");
+                ("network.layers", title, format!("this ends with {outputs}"))
+            }
+            // what is wrong with the loss is said already
+            Network::ReluSum(_) if loss != Loss::Mse => return,
+            Network::ReluSum(_) => {
+                let title = format!("`relu_sum` has 1 output, and {given} need {expected}");
+                ("network.kind", title, "use `layers` instead".to_owned())
+            }
+        };
+        out.error(cell.place(at), title, label);
+    };
     let Some(classes) = shape.classes else {
         if !matches!(loss, Loss::Mse | Loss::Population) {
             let title = format!("`{}` has numbers to predict, and no classes", shape.name);
             out.error(cell.place("train.loss"), title, "use `mse`");
         } else if outputs != 1 {
-            let title = format!("`layers` must end with 1 for `{}`", shape.name);
-            out.error(at, title, format!("this ends with {outputs}"));
+            refuse_outputs("1", format!("`{}`", shape.name));
         }
         return;
     };
@@ -84,9 +97,7 @@ fn shape(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
             (true, false) => "1".to_owned(),
             (false, _) => classes.to_string(),
         };
-        let title =
-            format!("`layers` must end with {expected} for `{}` and `{}`", shape.name, loss_name(loss));
-        out.error(at, title, format!("this ends with {outputs}"));
+        refuse_outputs(&expected, format!("`{}` and `{}`", shape.name, loss_name(loss)));
     }
 }
 
@@ -134,7 +145,9 @@ fn loss_name(loss: Loss) -> &'static str {
 /// What the loss needs where the data does not say it already.
 fn loss(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
     let outputs = experiment.network.outputs();
-    let from_file = matches!(experiment.data.source, DataSource::File(_));
+    // a sum of relus has neither loss, which is said already
+    let is_mlp = matches!(experiment.network, Network::Mlp(_));
+    let from_file = is_mlp && matches!(experiment.data.source, DataSource::File(_));
     let at = cell.place("network.layers");
     match experiment.train.loss {
         Loss::CrossEntropy if from_file && outputs < 2 => {
@@ -261,7 +274,7 @@ fn minima(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
 fn measure(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
     let Experiment { network, measure, train, .. } = experiment;
     if measure.every.is_some() && !(measure.curve || measure.symmetry || measure.ntk) {
-        let label = "`geometry` is measured at the start and at the end; add `curve = true`";
+        let label = "what is asked for looks at the start and at the end only; add `curve = true`";
         out.error(cell.place("measure.every"), "`every` is for `curve`, `symmetry` and `ntk`", label);
         return;
     }

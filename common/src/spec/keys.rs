@@ -147,7 +147,7 @@ pub(super) const MINIMA: Keys = Keys {
 
 /// Keys of `[measure]`.
 pub(super) const MEASURE: Keys =
-    Keys { known: &["curve", "symmetry", "geometry", "ntk", "every"], later: &[] };
+    Keys { known: &["curve", "symmetry", "geometry", "ntk", "movement", "every"], later: &[] };
 
 /// Keys of `[[experiment]]`.
 pub(super) const EXPERIMENT: Keys = Keys {

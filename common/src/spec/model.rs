@@ -139,6 +139,8 @@ pub struct Measure {
     pub geometry: bool,
     /// The neural tangent kernel, at the start and at the end.
     pub ntk: bool,
+    /// How far training moved the units of each hidden layer, from the start to the end.
+    pub movement: bool,
     /// Updates between two points on the way; `None` for five a decade (ten with `ntk`).
     pub every: Option<u64>,
 }

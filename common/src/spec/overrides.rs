@@ -26,7 +26,7 @@ fn apply_one(document: &mut Table, set: &str, source: usize, out: &mut Diagnosti
     let key = key.trim_end();
     let key_at = Span::new(source, 0..key.len());
     if key.split('.').any(str::is_empty) {
-        out.error(key_at, "this is not a key", "write it as `table.key`, for instance `train.lr`");
+        out.error(key_at, "this is not a key", "write it as `TABLE.KEY`, for instance `train.lr`");
         return;
     }
     let steps = |start: usize| steps(key, source, start);

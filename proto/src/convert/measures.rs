@@ -20,6 +20,7 @@ impl From<Quantity> for v1::Quantity {
             Quantity::Rank => Self::Rank,
             Quantity::LambdaMin => Self::LambdaMin,
             Quantity::LateRate => Self::LateRate,
+            Quantity::MoveMax => Self::MoveMax,
         }
     }
 }

@@ -245,6 +245,8 @@ pub enum Quantity {
     LambdaMin = 11,
     /// The eigenvalue that the late part of the curve decays with.
     LateRate = 12,
+    /// Largest distance between a unit's in-weights and bias at the start and at the end.
+    MoveMax = 13,
 }
 impl Quantity {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -266,6 +268,7 @@ impl Quantity {
             Self::Rank => "QUANTITY_RANK",
             Self::LambdaMin => "QUANTITY_LAMBDA_MIN",
             Self::LateRate => "QUANTITY_LATE_RATE",
+            Self::MoveMax => "QUANTITY_MOVE_MAX",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -284,6 +287,7 @@ impl Quantity {
             "QUANTITY_RANK" => Some(Self::Rank),
             "QUANTITY_LAMBDA_MIN" => Some(Self::LambdaMin),
             "QUANTITY_LATE_RATE" => Some(Self::LateRate),
+            "QUANTITY_MOVE_MAX" => Some(Self::MoveMax),
             _ => None,
         }
     }

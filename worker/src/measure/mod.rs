@@ -6,6 +6,7 @@
 mod geometry;
 mod jacobi;
 mod meter;
+mod movement;
 mod ntk;
 mod rate;
 mod symmetry;
@@ -29,8 +30,10 @@ pub(crate) fn finish(
 ) -> Vec<Measured> {
     let plan = Plan::new(&experiment.measure, &experiment.network);
     let mut measures = Vec::new();
+    let moved = track.last_step() > 0;
+    let wants_start = !plan.at_the_ends.is_empty() || experiment.measure.movement;
+    let start = (moved && wants_start).then(start);
     if !plan.at_the_ends.is_empty() {
-        let start = if track.last_step() > 0 { Some(start()) } else { None };
         let points = start.as_deref().into_iter().chain([end]);
         let values: Vec<Vec<f64>> = points.map(|theta| point(experiment, network, dataset, theta)).collect();
         let steps = if values.len() > 1 { vec![0, track.last_step()] } else { vec![0] };
@@ -38,8 +41,14 @@ pub(crate) fn finish(
         measures.push(table(steps, &plan.at_the_ends, &values));
     }
     if !plan.of_all.is_empty() {
-        let rate = rate::late(&experiment.train, dataset, track.curve());
-        measures.push(table(vec![track.last_step()], &plan.of_all, &[&[rate]]));
+        let mut values = Vec::new();
+        if experiment.measure.ntk {
+            values.push(rate::late(&experiment.train, dataset, track.curve()));
+        }
+        if experiment.measure.movement {
+            values.extend(movement::of_layers(network, start.as_deref().unwrap_or(end), end));
+        }
+        measures.push(table(vec![track.last_step()], &plan.of_all, &[&values]));
     }
     if !plan.on_the_way.is_empty() {
         measures.insert(0, track.measured(&plan.on_the_way));

@@ -158,6 +158,7 @@ fn keys_that_came_later_are_not_written_at_their_defaults() {
         ("shuffle", "train.shuffle=true"),
         ("measure", "measure.curve=false"),
         ("measure", "experiment.random.measure.ntk=false"),
+        ("measure", "measure.movement=false"),
     ];
     for (key, set) in later {
         assert!(!canonical.contains(key), "{key}: {canonical}");

@@ -210,9 +210,9 @@ fn minima(rng: &mut ChaCha8Rng, network: &Network, vary: VarySet) -> Minima {
 }
 
 fn measure(rng: &mut ChaCha8Rng) -> Measure {
-    let [curve, symmetry, geometry, ntk] = std::array::from_fn(|_| rng.random_bool(0.3));
+    let [curve, symmetry, geometry, ntk, movement] = std::array::from_fn(|_| rng.random_bool(0.3));
     let every = maybe(rng, 500_000_000).filter(|_| curve || symmetry || ntk);
-    Measure { curve, symmetry, geometry, ntk, every }
+    Measure { curve, symmetry, geometry, ntk, movement, every }
 }
 
 fn init(rng: &mut ChaCha8Rng) -> Init {

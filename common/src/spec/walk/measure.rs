@@ -15,9 +15,17 @@ pub(super) fn read(table: &Table, at: Span, mode: Mode, out: &mut Diagnostics<'_
     let symmetry = reader.boolean("symmetry", false);
     let geometry = reader.boolean("geometry", false);
     let ntk = reader.boolean("ntk", false);
+    let movement = reader.boolean("movement", false);
     let every = match reader.entry("every") {
         Some(_) => reader.integer("every", 1, limits::STEPS_PER_TRIAL, None).map(Some),
         None => Some(None),
     };
-    Some(Measure { curve: curve?, symmetry: symmetry?, geometry: geometry?, ntk: ntk?, every: every? })
+    Some(Measure {
+        curve: curve?,
+        symmetry: symmetry?,
+        geometry: geometry?,
+        ntk: ntk?,
+        movement: movement?,
+        every: every?,
+    })
 }

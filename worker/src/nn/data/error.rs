@@ -192,7 +192,7 @@ pub enum DataError {
         dtype: String,
     },
     /// The values are stored column by column.
-    #[error("{file} is stored in Fortran order; save it with `numpy.ascontiguousarray`")]
+    #[error("{file} is stored in Fortran order; save it with `numpy.ascontiguousarray(…)`")]
     FortranOrder {
         /// The file.
         file: String,
@@ -230,30 +230,32 @@ pub enum DataError {
         target_rows: usize,
     },
     /// The network reads another number of features.
-    #[error("{what} has {found} features, but {key} is {inputs}")]
+    #[error("{what} has {found} features, but {key} {inputs}")]
     Inputs {
         /// The file or the built-in data set.
         what: String,
         /// Its features.
         found: usize,
-        /// What says how many the network reads.
+        /// What says how many the network reads, with its verb.
         key: &'static str,
         /// The network's inputs.
         inputs: usize,
     },
     /// The network gives another number of outputs.
-    #[error("{what} with this loss needs {needed}, but the last of `network.layers` is {outputs}")]
+    #[error("{what} with this `train.loss` needs {needed}, but {key} {outputs}")]
     Outputs {
         /// The file or the built-in data set.
         what: String,
         /// What it needs.
         needed: String,
+        /// What says how many the network gives, with its verb.
+        key: &'static str,
         /// The network's outputs.
         outputs: usize,
     },
     /// Too few rows to train, or to split.
     #[error(
-        "{what} has {rows} rows, of which `test_fraction` = {test_fraction} makes {test} test rows; {allowed}"
+        "{what} has {rows} rows, of which `data.test_fraction` = {test_fraction} makes {test} test rows; {allowed}"
     )]
     TooFewRows {
         /// The file or the built-in data set.

@@ -87,8 +87,8 @@ pub fn load(
     let inputs = network.inputs() as usize;
     if found != inputs {
         let key = match network {
-            Network::Mlp(_) => "the first of `network.layers`",
-            Network::ReluSum(_) => "`network.inputs`",
+            Network::Mlp(_) => "the first of `network.layers` is",
+            Network::ReluSum(_) => "`network.inputs` is",
         };
         return Err(DataError::Inputs { what: what.to_owned(), found, key, inputs });
     }
@@ -96,7 +96,7 @@ pub fn load(
         Activation::Sigmoid => table.targets.behind_a_sigmoid(),
         _ => table.targets,
     };
-    let (targets, labels) = targets.encode(what, loss, outputs)?;
+    let (targets, labels) = targets.encode(what, loss, network)?;
     let test = split::test_rows(rows, data.test_fraction);
     check_split(what, rows, test, data.test_fraction)?;
     let split = split::rows(rows, test, seed, stream);

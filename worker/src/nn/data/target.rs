@@ -1,7 +1,7 @@
 //! From classes or numbers to the targets that a loss is computed against.
 
 use ndarray::Array2;
-use seedsweep_common::spec::Loss;
+use seedsweep_common::spec::{Loss, Network};
 
 use super::Labels;
 use super::error::DataError;
@@ -41,14 +41,19 @@ impl Targets {
         }
     }
 
-    /// (rows, outputs) as `loss` wants them, and how accuracy is read from them.
+    /// (rows, outputs) as `loss` and `network` want them, and how accuracy is read from them.
     pub(super) fn encode(
         self,
         what: &str,
         loss: Loss,
-        outputs: usize,
+        network: &Network,
     ) -> Result<(Array2<f64>, Labels), DataError> {
-        let refuse = |needed: String| Err(DataError::Outputs { what: what.to_owned(), needed, outputs });
+        let outputs = network.outputs() as usize;
+        let key = match network {
+            Network::Mlp(_) => "the last of `network.layers` is",
+            Network::ReluSum(_) => "the outputs of `network.kind` = \"relu_sum\" are always",
+        };
+        let refuse = |needed: String| Err(DataError::Outputs { what: what.to_owned(), needed, key, outputs });
         let (of_row, count, low) = match self {
             Self::Numbers(numbers) if numbers.ncols() == outputs => return Ok((numbers, Labels::Regression)),
             Self::Numbers(numbers) => return refuse(plural(numbers.ncols(), "output")),

@@ -65,18 +65,23 @@ fn a_network_that_does_not_fit_is_refused_with_what_would() {
     );
     assert_eq!(
         message(DataSource::Digits, &[64, 9], Loss::CrossEntropy),
-        "digits with this loss needs 10 outputs, one for each class, but the last of `network.layers` is 9"
+        "digits with this `train.loss` needs 10 outputs, one for each class, but the last of `network.layers` is 9"
     );
     assert!(message(DataSource::Iris, &[4, 1], Loss::Mse).contains("3 outputs, one for each class"));
     assert!(message(SIGNED, &[2, 3], Loss::Mse).contains("1 output, or 2"));
     assert!(message(SIGNED, &[2, 2], Loss::Logistic).contains("1 output"));
     assert!(message(DataSource::Iris, &[4, 1], Loss::Logistic).contains("2 classes (it has 3)"));
     // a sum of relus has no `network.layers`
-    let sum = ReluSum { inputs: 3, units: 5, output: SumOutput::Ones, scale: SumScale::One };
-    let data = Data { source: SIGNED, test_fraction: 0.0, standardize: false };
+    let message = |source, inputs| {
+        let sum = ReluSum { inputs, units: 5, output: SumOutput::Ones, scale: SumScale::One };
+        let data = Data { source, test_fraction: 0.0, standardize: false };
+        load(&data, &Network::ReluSum(sum), Loss::Mse, 2026, 0, &|_| None).unwrap_err().to_string()
+    };
+    assert_eq!(message(SIGNED, 3), "xor has 2 features, but `network.inputs` is 3");
     assert_eq!(
-        load(&data, &Network::ReluSum(sum), Loss::Mse, 2026, 0, &|_| None).unwrap_err().to_string(),
-        "xor has 2 features, but `network.inputs` is 3"
+        message(DataSource::Iris, 4),
+        "iris with this `train.loss` needs 3 outputs, one for each class, but the outputs of `network.kind` = \"relu_sum\" \
+         are always 1"
     );
 }
 
@@ -122,7 +127,7 @@ fn too_few_rows_are_refused() {
     let message = |f| loaded(SIGNED, &[2, 1], Loss::Mse, f, false).unwrap_err().to_string();
     assert_eq!(
         message(0.9),
-        "xor has 4 rows, of which `test_fraction` = 0.9 makes 4 test rows; at least one row must be left to train on"
+        "xor has 4 rows, of which `data.test_fraction` = 0.9 makes 4 test rows; at least one row must be left to train on"
     );
     assert!(message(0.1).contains("must make at least one"));
     let none = DataSource::Moons { samples: 0, noise: 0.0 };

@@ -7,7 +7,8 @@ use seedsweep_common::spec::SphereLabels;
 use super::*;
 use crate::nn::lane::Level;
 
-const EVERYTHING: Measure = Measure { curve: true, symmetry: true, geometry: true, ntk: true, every: None };
+const EVERYTHING: Measure =
+    Measure { curve: true, symmetry: true, geometry: true, ntk: true, movement: true, every: None };
 
 /// Values of `quantity` at `layer`, with their steps.
 fn series(measures: &[Measured], quantity: Quantity, layer: u32) -> Vec<(u64, f64)> {
@@ -282,4 +283,37 @@ fn the_late_rate_of_a_linear_network_is_its_smallest_eigenvalue() {
     experiment.train.optimizer = Optimizer::Sgd { momentum: 0.5 };
     let outcome = prepare_rows(Precision::F64, experiment, rows).train(0, &RUNNING).unwrap();
     assert!(series(&outcome.measures, Quantity::LateRate, 0)[0].1.is_nan());
+}
+
+/// One step of plain descent moves a unit by the learning rate times its gradient.
+#[test]
+fn movement_is_from_the_start_to_the_end() {
+    let mut experiment = demo();
+    experiment.train.batch = Batch::Full;
+    experiment.measure = Measure { movement: true, ..Measure::default() };
+    for (steps, lr) in [(0, 0.05), (1, 0.05), (1, 0.1)] {
+        experiment.train.lr = lr;
+        experiment.train.budget = Budget::Steps(steps);
+        let prepared = prepare(Precision::F64, experiment.clone());
+        let outcome = prepared.train(3, &RUNNING).unwrap();
+        let found = series(&outcome.measures, Quantity::MoveMax, 1);
+        let rows = &prepared.dataset.train;
+        let batch = network::Batch {
+            features: rows.features.as_slice().unwrap(),
+            targets: rows.targets.as_slice().unwrap(),
+        };
+        let mut gradient = vec![0.0; 9];
+        let Train { loss, l2, .. } = experiment.train;
+        let start = prepared.widened_start(3);
+        let workspace = &mut prepared.network.workspace();
+        prepared.network.gradient(&start, &batch, loss, l2, workspace, &mut gradient);
+        // w₀₀ w₀₁ w₁₀ w₁₁ b₀ b₁
+        let unit = |u: usize| {
+            let of_unit = [gradient[2 * u], gradient[2 * u + 1], gradient[4 + u]];
+            of_unit.iter().map(|g| g * g).sum::<f64>().sqrt()
+        };
+        let expected = steps as f64 * lr * unit(0).max(unit(1));
+        assert_eq!(found.len(), 1);
+        assert!(found[0].0 == steps && (found[0].1 - expected).abs() < 1e-12, "{found:?} {expected}");
+    }
 }
