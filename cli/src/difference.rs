@@ -54,6 +54,7 @@ fn fields(outcome: &Outcome) -> Vec<(&'static str, String)> {
         ("sketch_raw", format!("{:?}", outcome.sketch_raw)),
         ("null_directions", counted(polish.and_then(|polish| polish.null_directions))),
         ("explained", counted(polish.and_then(|polish| polish.explained))),
+        ("null_space", format!("{:?}", polish.and_then(|polish| polish.null_space.as_ref()))),
         (
             "sketch_canonical",
             outcome.sketch_canonical.map_or_else(|| "none".to_owned(), |sketch| format!("{sketch:?}")),

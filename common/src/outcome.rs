@@ -168,6 +168,71 @@ pub struct Polish {
     /// How many independent null directions the network's symmetries explain, at most `null_directions`; `None` where the
     /// Hessian was not looked at.
     pub explained: Option<u32>,
+    /// Which symmetries explain them; `None` where the Hessian was not looked at, and in outcomes of stores before format 4.
+    pub null_space: Option<NullSpace>,
+}
+
+/// What is known of the directions in which a Hessian has no curvature, besides their number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct NullSpace {
+    /// How many there are at least: their number where that is known, else those explained and those seen beside them.
+    pub at_least: u32,
+    /// How many directions each kind of symmetry adds to those before it, in the order of [`Symmetry::ALL`]: at least one
+    /// each, and together `explained`.
+    pub explained_by: Vec<(Symmetry, u32)>,
+}
+
+/// A kind of change of the parameters that leaves the loss as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Symmetry {
+    /// Any parameter of a relu unit that no training row switches on.
+    DeadUnit,
+    /// What goes into a unit that feeds nothing.
+    SilentUnit,
+    /// What goes into a relu or leaky_relu unit grows, and what goes out shrinks.
+    UnitScale,
+    /// Units that are copies of each other, up to sign or scale, share what they feed.
+    UnitCopy,
+    /// What a unit feeds that says the same everywhere moves into the next biases.
+    ConstantUnit,
+    /// Units that are linear together on the training rows mix, and shift against the next biases.
+    UnitMixing,
+    /// The same is added to all logits.
+    LogitShift,
+    /// Inputs turn that a teacher does not look at.
+    InputRotation,
+    /// Between its kinks a sum of relus is linear in its weights: the rows do not see all of them.
+    UnseenWeight,
+}
+
+impl Symmetry {
+    /// All kinds, in the order in which they explain directions.
+    pub const ALL: [Self; 9] = [
+        Self::DeadUnit,
+        Self::SilentUnit,
+        Self::UnitScale,
+        Self::UnitCopy,
+        Self::ConstantUnit,
+        Self::UnitMixing,
+        Self::LogitShift,
+        Self::InputRotation,
+        Self::UnseenWeight,
+    ];
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::DeadUnit => "dead_unit",
+            Self::SilentUnit => "silent_unit",
+            Self::UnitScale => "unit_scale",
+            Self::UnitCopy => "unit_copy",
+            Self::ConstantUnit => "constant_unit",
+            Self::UnitMixing => "unit_mixing",
+            Self::LogitShift => "logit_shift",
+            Self::InputRotation => "input_rotation",
+            Self::UnseenWeight => "unseen_weight",
+        }
+    }
 }
 
 impl Polish {
@@ -177,6 +242,7 @@ impl Polish {
         self.certificate == other.certificate
             && self.steps == other.steps
             && (self.null_directions, self.explained) == (other.null_directions, other.explained)
+            && self.null_space == other.null_space
             && bits(self) == bits(other)
     }
 }

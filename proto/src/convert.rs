@@ -5,7 +5,7 @@
 
 use seedsweep_common::digest::ParseDigestError;
 use seedsweep_common::id::SweepId;
-use seedsweep_common::outcome::{Certificate, Outcome, Polish, Provenance, StopReason};
+use seedsweep_common::outcome::{Certificate, NullSpace, Outcome, Polish, Provenance, StopReason, Symmetry};
 use seedsweep_common::range::RestartRange;
 
 use crate::v1;
@@ -128,6 +128,74 @@ impl From<&Outcome> for v1::Outcome {
     }
 }
 
+impl From<Symmetry> for v1::Symmetry {
+    fn from(symmetry: Symmetry) -> Self {
+        match symmetry {
+            Symmetry::DeadUnit => Self::DeadUnit,
+            Symmetry::SilentUnit => Self::SilentUnit,
+            Symmetry::UnitScale => Self::UnitScale,
+            Symmetry::UnitCopy => Self::UnitCopy,
+            Symmetry::ConstantUnit => Self::ConstantUnit,
+            Symmetry::UnitMixing => Self::UnitMixing,
+            Symmetry::LogitShift => Self::LogitShift,
+            Symmetry::InputRotation => Self::InputRotation,
+            Symmetry::UnseenWeight => Self::UnseenWeight,
+        }
+    }
+}
+
+fn symmetry(number: i32) -> Result<Symmetry, InvalidMessage> {
+    match v1::Symmetry::try_from(number) {
+        Ok(v1::Symmetry::DeadUnit) => Ok(Symmetry::DeadUnit),
+        Ok(v1::Symmetry::SilentUnit) => Ok(Symmetry::SilentUnit),
+        Ok(v1::Symmetry::UnitScale) => Ok(Symmetry::UnitScale),
+        Ok(v1::Symmetry::UnitCopy) => Ok(Symmetry::UnitCopy),
+        Ok(v1::Symmetry::ConstantUnit) => Ok(Symmetry::ConstantUnit),
+        Ok(v1::Symmetry::UnitMixing) => Ok(Symmetry::UnitMixing),
+        Ok(v1::Symmetry::LogitShift) => Ok(Symmetry::LogitShift),
+        Ok(v1::Symmetry::InputRotation) => Ok(Symmetry::InputRotation),
+        Ok(v1::Symmetry::UnseenWeight) => Ok(Symmetry::UnseenWeight),
+        Ok(v1::Symmetry::Unspecified) | Err(_) => Err(InvalidMessage::new(
+            "null_space.explained_by.symmetry",
+            format!("is {number}: no such symmetry is known"),
+        )),
+    }
+}
+
+impl From<&NullSpace> for v1::NullSpace {
+    fn from(null_space: &NullSpace) -> Self {
+        let explanation = |&(symmetry, directions): &(Symmetry, u32)| v1::Explanation {
+            symmetry: v1::Symmetry::from(symmetry).into(),
+            directions,
+        };
+        Self {
+            at_least: null_space.at_least,
+            explained_by: null_space.explained_by.iter().map(explanation).collect(),
+        }
+    }
+}
+
+impl TryFrom<&v1::NullSpace> for NullSpace {
+    type Error = InvalidMessage;
+
+    fn try_from(null_space: &v1::NullSpace) -> Result<Self, Self::Error> {
+        let mut explained_by: Vec<(Symmetry, u32)> = Vec::new();
+        for explanation in &null_space.explained_by {
+            let symmetry = symmetry(explanation.symmetry)?;
+            if explained_by.last().is_some_and(|(before, _)| *before >= symmetry) {
+                let order = "does not ascend: each kind comes once".to_owned();
+                return Err(InvalidMessage::new("null_space.explained_by.symmetry", order));
+            }
+            if explanation.directions == 0 {
+                let least = "is 0: a kind that explains nothing is left out".to_owned();
+                return Err(InvalidMessage::new("null_space.explained_by.directions", least));
+            }
+            explained_by.push((symmetry, explanation.directions));
+        }
+        Ok(Self { at_least: null_space.at_least, explained_by })
+    }
+}
+
 impl From<&Polish> for v1::Polish {
     fn from(polish: &Polish) -> Self {
         Self {
@@ -140,6 +208,7 @@ impl From<&Polish> for v1::Polish {
             lambda_max: Some(polish.lambda_max),
             null_directions: polish.null_directions,
             explained: polish.explained,
+            null_space: polish.null_space.as_ref().map(Into::into),
         }
     }
 }
@@ -158,6 +227,7 @@ impl TryFrom<&v1::Polish> for Polish {
             lambda_max: required("polish.lambda_max", polish.lambda_max)?,
             null_directions: polish.null_directions,
             explained: polish.explained,
+            null_space: polish.null_space.as_ref().map(NullSpace::try_from).transpose()?,
         })
     }
 }
@@ -270,6 +340,7 @@ mod tests {
                 lambda_max: 3.0,
                 null_directions: Some(0),
                 explained: None,
+                null_space: None,
             }),
             sketch_raw: std::array::from_fn(|i| i as f64 / 3.0),
             sketch_canonical: Some([-0.0; CANONICAL_SKETCH_LENGTH]),
@@ -289,6 +360,8 @@ mod tests {
         (polish.loss, polish.displacement, polish.grad_max) = (-0.0, -0.0, -0.0);
         (polish.lambda_min, polish.lambda_max) = (-0.0, -0.0);
         (polish.null_directions, polish.explained) = (Some(3), Some(2));
+        let explained_by = vec![(Symmetry::UnitScale, 1), (Symmetry::LogitShift, 1)];
+        polish.null_space = Some(NullSpace { at_least: 3, explained_by });
         for original in [outcome(), diverged, zeros] {
             let message = v1::Outcome::from(&original);
             let bytes = prost::Message::encode_to_vec(&message);

@@ -5,7 +5,7 @@ use seedsweep_common::digest::Digest;
 use seedsweep_common::fingerprint::{CANONICAL_SKETCH_LENGTH, SKETCH_LENGTH};
 use seedsweep_common::id::{Name, SweepId};
 use seedsweep_common::init::{Bias, Init, Scheme};
-use seedsweep_common::outcome::{Certificate, Outcome, Polish, StopReason};
+use seedsweep_common::outcome::{Certificate, NullSpace, Outcome, Polish, StopReason};
 use seedsweep_common::progress::{ExperimentProgress, SweepState, TrialCounts};
 use seedsweep_common::spec::*;
 
@@ -152,6 +152,7 @@ pub(crate) fn outcome(restart: u32, minimum: u32, certificate: Certificate) -> O
             lambda_max: 1.0,
             null_directions: Some(0),
             explained: Some(0),
+            null_space: Some(NullSpace::default()),
         }),
         sketch_raw,
         sketch_canonical: Some([f64::from(minimum); CANONICAL_SKETCH_LENGTH]),

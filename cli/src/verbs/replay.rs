@@ -216,11 +216,19 @@ fn certificate(outcome: &Outcome) -> Option<String> {
     );
     let spectrum =
         format!("the Hessian's eigenvalues go from {:.3e} to {:.3e}", polish.lambda_min, polish.lambda_max);
+    let by = polish.null_space.iter().flat_map(|found| &found.explained_by);
+    let by: Vec<String> =
+        by.map(|(symmetry, count)| format!("{count} by {}", symmetry.name().replace('_', " "))).collect();
+    let by = if by.is_empty() { String::new() } else { format!(" ({})", by.join(", ")) };
     let null_directions = match (polish.null_directions, polish.explained) {
         (Some(count), Some(explained)) => {
-            format!("of {count} null directions the network's symmetries explain {explained}")
+            format!("of {count} null directions the network's symmetries explain {explained}{by}")
         }
-        (_, Some(explained)) => format!("the network's symmetries explain {explained} null directions"),
+        (_, Some(explained)) => {
+            format!(
+                "the network's symmetries explain {explained} null directions{by}, and nobody counted all"
+            )
+        }
         _ => "no Hessian was looked at".to_owned(),
     };
     Some(match polish.certificate {

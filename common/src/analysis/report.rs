@@ -401,7 +401,7 @@ pub struct Basin {
 }
 
 /// The Hessian at one end point.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Curvature {
     /// Its smallest eigenvalue; of a large network that of the directions which symmetries do not explain.
     pub lambda_min: Number,
@@ -409,8 +409,34 @@ pub struct Curvature {
     pub lambda_max: Number,
     /// Eigenvalues that count as zero; `null` where not all are known.
     pub null_directions: Option<u32>,
+    /// How many there are at least; `null` where an older store has the outcome.
+    #[serde(default)]
+    pub null_directions_at_least: Option<u32>,
     /// How many null directions symmetries explain.
     pub explained: Option<u32>,
+    /// Which, as they are known.
+    #[serde(default)]
+    pub symmetries: Vec<Explains>,
+}
+
+/// How many null directions of one end point a kind of symmetry explains.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explains {
+    /// Its name.
+    pub symmetry: String,
+    /// Directions that it adds to those of the kinds before it.
+    pub directions: u32,
+}
+
+/// How many null directions a kind of symmetry explains at the end points of an experiment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExplainsAcross {
+    /// Its name.
+    pub symmetry: String,
+    /// End points at which it explains any.
+    pub points: u64,
+    /// Fewest and most directions at one of these.
+    pub directions: [u32; 2],
 }
 
 /// The Hessians at the end points of an experiment.
@@ -424,12 +450,19 @@ pub struct Curvatures {
     pub lambda_max: Number,
     /// Fewest and most null directions of an end point, among those where they were counted.
     pub null_directions: Option<[u32; 2]>,
-    /// End points with a null direction.
+    /// End points where they were not: only the ends of the spectrum are known.
+    #[serde(default)]
+    pub not_counted: u64,
+    /// Fewest and most null directions that such an end point has at least.
+    #[serde(default)]
+    pub null_directions_at_least: Option<[u32; 2]>,
+    /// End points with a null direction, where they were counted.
     pub flat: u64,
     /// End points with more null directions than symmetries explain.
     pub unexplained: u64,
-    /// What can explain null directions of this network and loss, where anything does.
-    pub explained_by: Vec<String>,
+    /// What explains null directions.
+    #[serde(default)]
+    pub symmetries: Vec<ExplainsAcross>,
 }
 
 /// The basins that are not listed.

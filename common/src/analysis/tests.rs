@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::report::{Interval, LevelReport, Number, Report, Summary};
 use super::*;
-use crate::outcome::Certificate;
+use crate::outcome::{Certificate, NullSpace, Symmetry};
 use crate::spec::{Experiment, Level};
 use fixtures::*;
 
@@ -285,19 +285,30 @@ fn null_directions_are_counted_per_basin_and_per_experiment() {
     for row in &mut rows {
         let polish = row.polish.as_mut().unwrap();
         (polish.null_directions, polish.explained) = (Some(2 + row.restart % 2), Some(2));
+        let explained_by = match row.restart % 4 {
+            0 => vec![(Symmetry::UnitScale, 1), (Symmetry::LogitShift, 1)],
+            _ => vec![(Symmetry::UnitScale, 2)],
+        };
+        polish.null_space = Some(NullSpace { at_least: 2 + row.restart % 2, explained_by });
         polish.lambda_min = -1e-9 * f64::from(row.restart);
     }
+    // a large network: nobody counted, but two are known
+    rows[9].polish.as_mut().unwrap().null_directions = None;
     let polish = rows[11].polish.as_mut().unwrap();
     (polish.lambda_min, polish.lambda_max) = (f64::NAN, f64::NAN);
-    (polish.null_directions, polish.explained) = (None, None);
+    (polish.null_directions, polish.explained, polish.null_space) = (None, None, None);
     let found = report_of(cell, rows);
     let curvature = found.curvature.unwrap();
-    assert_eq!((curvature.looked_at, curvature.flat, curvature.unexplained), (11, 11, 5));
+    assert_eq!((curvature.looked_at, curvature.flat, curvature.unexplained), (11, 10, 4));
     assert_eq!((curvature.lambda_min, curvature.lambda_max), (Number(-1e-8), Number(2.0)));
     assert_eq!(curvature.null_directions, Some([2, 3]));
-    assert!(curvature.explained_by.contains(&"scales of units".to_owned()), "{:?}", curvature.explained_by);
+    assert_eq!((curvature.not_counted, curvature.null_directions_at_least), (1, Some([3, 3])));
+    let across = curvature.symmetries.iter().map(|by| (by.symmetry.as_str(), by.points, by.directions));
+    assert_eq!(across.collect::<Vec<_>>(), [("unit_scale", 11, [1, 2]), ("logit_shift", 3, [1, 1])]);
     let basins = found.levels.function.basins;
-    let counts = |basin: &report::Basin| basin.curvature.and_then(|c| c.null_directions.zip(c.explained));
+    let counts = |basin: &report::Basin| {
+        basin.curvature.as_ref().and_then(|curvature| curvature.null_directions.zip(curvature.explained))
+    };
     assert_eq!(basins.iter().map(counts).collect::<Vec<_>>(), [Some((2, 2)), Some((3, 2))]);
 }
 

@@ -3,7 +3,7 @@
 use crate::init::{Bias, FanMode, Init, Nonlinearity, Scheme};
 use crate::outcome::Certificate;
 use crate::plan;
-use crate::spec::{Activation, Experiment, Loss, Network, Schedule};
+use crate::spec::{Experiment, Schedule};
 
 /// A share in per cent: whole numbers, with a decimal where a whole one would claim 0 or 100 that is not so.
 pub fn percent(share: f64) -> String {
@@ -78,36 +78,6 @@ pub(crate) fn certificate_explained(certificate: Certificate, count: u64) -> Str
         }
         Certificate::Diverged => format!("{count} diverged (the loss or a parameter became infinite or NaN)"),
     }
-}
-
-/// What can make the loss of `experiment` flat along a direction, as certificates explain it (`docs/minima.md`).
-pub(crate) fn symmetries(experiment: &Experiment) -> Vec<String> {
-    let is_free = experiment.train.l2 == 0.0;
-    let mut found = Vec::new();
-    match &experiment.network {
-        Network::Mlp(mlp) if mlp.layers.len() > 2 => {
-            found.extend(match mlp.activation {
-                Activation::Relu if is_free => {
-                    &["scales of units", "units that no training row switches on", "units that are always on"]
-                        [..]
-                }
-                Activation::LeakyRelu if is_free => &["scales of units", "units that never switch"],
-                Activation::Identity if is_free => &["mixing of linear units"],
-                Activation::Identity => &["rotations of linear units"],
-                _ => &[],
-            });
-            if is_free {
-                found.extend(["equal units", "units that feed nothing"]);
-            }
-        }
-        Network::Mlp(_) => {}
-        Network::ReluSum(_) if is_free => found.push("weights that no training row sees"),
-        Network::ReluSum(_) => {}
-    }
-    if is_free && experiment.train.loss == Loss::CrossEntropy {
-        found.push("a shift of all logits");
-    }
-    found.into_iter().map(str::to_owned).collect()
 }
 
 /// Where training starts, in words.

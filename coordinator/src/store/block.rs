@@ -7,7 +7,7 @@ use std::ops::Range;
 use prost::Message;
 use seedsweep_common::fingerprint::{CANONICAL_SKETCH_LENGTH, SKETCH_LENGTH};
 use seedsweep_common::limits;
-use seedsweep_common::outcome::{Outcome, Polish, Provenance};
+use seedsweep_common::outcome::{NullSpace, Outcome, Polish, Provenance};
 use seedsweep_common::range::RestartRange;
 use seedsweep_proto::convert;
 use seedsweep_proto::store::v1::OutcomeBlock;
@@ -20,6 +20,8 @@ use super::frame;
 const ROW_BYTES_MOST: usize = 42 * 8 + 16 + 3 + 10 + 5;
 /// Most bytes of the counts that a row can have since format 3.
 const COUNTS_BYTES_MOST: usize = 5 + 5;
+/// Most bytes that the tag and the length of a row's message add.
+const TAG_AND_LENGTH_BYTES_MOST: usize = 4;
 /// Most bytes of a block apart from its rows, their measures and texts: tags and lengths of 28 fields, the scalars, and
 /// empty measures beside others.
 const FIXED_BYTES_MOST: usize = 28 * 5 + 5 + 5 + 5 + 10 + 15 * 3;
@@ -35,8 +37,7 @@ const POLISH: u8 = 1 << 3;
 const CANONICAL: u8 = 1 << 4;
 const NULL_DIRECTIONS: u8 = 1 << 5;
 const EXPLAINED: u8 = 1 << 6;
-const PRESENT: u8 =
-    LOSS_TEST | ACCURACY_TRAIN | ACCURACY_TEST | POLISH | CANONICAL | NULL_DIRECTIONS | EXPLAINED;
+const NULL_SPACE: u8 = 1 << 7;
 
 /// The fields of an `OutcomeBlock` that tell which restarts it holds and which of them diverged. Decoding only them
 /// is ten times as fast, and an opening needs no more.
@@ -85,7 +86,11 @@ pub(super) fn cut(outcomes: &[&Outcome], provenance: &Provenance) -> Vec<Range<u
     let (mut start, mut used) = (0, 0);
     for (row, outcome) in outcomes.iter().enumerate() {
         let canonical = outcome.sketch_canonical.map_or(0, |sketch| size_of_val(&sketch));
-        let bytes = ROW_BYTES_MOST + COUNTS_BYTES_MOST + canonical + measures_bytes(outcome);
+        let bytes = ROW_BYTES_MOST
+            + COUNTS_BYTES_MOST
+            + canonical
+            + null_space_bytes(outcome)
+            + measures_bytes(outcome);
         let goes_on = row > start && outcomes[row - 1].restart.checked_add(1) == Some(outcome.restart);
         if row > start && !(goes_on && used + bytes <= space) {
             cuts.push(start..row);
@@ -101,11 +106,19 @@ pub(super) fn cut(outcomes: &[&Outcome], provenance: &Provenance) -> Vec<Range<u
 
 /// Bytes that the measures of `outcome` add to a block.
 fn measures_bytes(outcome: &Outcome) -> usize {
-    const TAG_AND_LENGTH: usize = 4;
     match outcome.measures.is_empty() {
         true => 0,
-        false => TAG_AND_LENGTH + measures(outcome).encoded_len(),
+        false => TAG_AND_LENGTH_BYTES_MOST + measures(outcome).encoded_len(),
     }
+}
+
+/// Bytes that the null space of `outcome` adds to a block.
+fn null_space_bytes(outcome: &Outcome) -> usize {
+    null_space(outcome).map_or(0, |found| TAG_AND_LENGTH_BYTES_MOST + found.encoded_len())
+}
+
+fn null_space(outcome: &Outcome) -> Option<v1::NullSpace> {
+    outcome.polish.as_ref()?.null_space.as_ref().map(Into::into)
 }
 
 fn measures(outcome: &Outcome) -> v1::Measures {
@@ -138,6 +151,7 @@ fn push(block: &mut OutcomeBlock, outcome: &Outcome) {
     let polish = outcome.polish.as_ref();
     let null_directions = polish.and_then(|polish| polish.null_directions);
     let explained = polish.and_then(|polish| polish.explained);
+    let null_space = null_space(outcome);
     block.stop_reason.push(v1::StopReason::from(outcome.stop_reason) as u8);
     block.steps.push(outcome.steps);
     block.loss_train.push(outcome.loss_train);
@@ -151,7 +165,8 @@ fn push(block: &mut OutcomeBlock, outcome: &Outcome) {
             | bit(polish.is_some(), POLISH)
             | bit(outcome.sketch_canonical.is_some(), CANONICAL)
             | bit(null_directions.is_some(), NULL_DIRECTIONS)
-            | bit(explained.is_some(), EXPLAINED),
+            | bit(explained.is_some(), EXPLAINED)
+            | bit(null_space.is_some(), NULL_SPACE),
     );
     block.grad_norm.push(outcome.grad_norm);
     block.digest.extend_from_slice(&outcome.digest);
@@ -167,6 +182,7 @@ fn push(block: &mut OutcomeBlock, outcome: &Outcome) {
     block.lambda_max.push(polish.map_or(0.0, |polish| polish.lambda_max));
     block.null_directions.extend(null_directions);
     block.explained.extend(explained);
+    block.null_space.extend(null_space.map(|found| found.encode_to_vec()));
 }
 
 /// The `count` restarts from `first` on, if a block may hold them.
@@ -208,6 +224,7 @@ fn restarts(block: &OutcomeBlock) -> Result<RestartRange, BrokenBlock> {
         ("sketch_canonical", block.sketch_canonical.len(), CANONICAL, CANONICAL_SKETCH_LENGTH),
         ("null_directions", block.null_directions.len(), NULL_DIRECTIONS, 1),
         ("explained", block.explained.len(), EXPLAINED, 1),
+        ("null_space", block.null_space.len(), NULL_SPACE, 1),
     ];
     for (name, length, bit, each) in packed {
         let rows = block.present.iter().filter(|present| *present & bit != 0).count();
@@ -249,9 +266,6 @@ pub(super) fn decode(block: &OutcomeBlock) -> Result<(Vec<Outcome>, Provenance),
 /// Row `row` of a block whose columns were checked.
 fn outcome(block: &OutcomeBlock, row: usize, restart: u32) -> Result<Outcome, BrokenBlock> {
     let present = block.present[row];
-    if present & !PRESENT != 0 {
-        return Err(BrokenBlock(format!("presence bits {present:#x} of restart {restart}")));
-    }
     let optional = |bit: u8, value: f64| (present & bit != 0).then_some(value);
     // where the entry of this row is, in a column of those rows only that have one
     let place = |bit: u8| {
@@ -273,6 +287,15 @@ fn outcome(block: &OutcomeBlock, row: usize, restart: u32) -> Result<Outcome, Br
             lambda_max: block.lambda_max[row],
             null_directions: place(NULL_DIRECTIONS).map(|at| block.null_directions[at]),
             explained: place(EXPLAINED).map(|at| block.explained[at]),
+            null_space: match place(NULL_SPACE).map(|at| &block.null_space[at][..]) {
+                Some(bytes) => {
+                    let message = v1::NullSpace::decode(bytes).map_err(|_| {
+                        BrokenBlock(format!("restart {restart}: its null space is no message"))
+                    })?;
+                    Some(NullSpace::try_from(&message).map_err(unknown)?)
+                }
+                None => None,
+            },
         })
     };
     Ok(Outcome {

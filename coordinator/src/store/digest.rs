@@ -1,7 +1,7 @@
 //! Digests that do not depend on the order in which rows arrived.
 
 use seedsweep_common::id::ExperimentIndex;
-use seedsweep_common::outcome::Outcome;
+use seedsweep_common::outcome::{NullSpace, Outcome};
 use seedsweep_proto::v1;
 
 /// Sum of the BLAKE3 hashes of rows, as four wrapping 64-bit lanes: equal for the same rows in any order, and a
@@ -85,6 +85,15 @@ fn put_outcome(row: &mut Vec<u8>, outcome: &Outcome) {
         for count in [polish.null_directions, polish.explained] {
             row.push(u8::from(count.is_some()));
             row.extend(count.iter().flat_map(|count| count.to_le_bytes()));
+        }
+        // absent in outcomes of older stores, whose digest stays
+        if let Some(NullSpace { at_least, explained_by }) = &polish.null_space {
+            row.extend_from_slice(&at_least.to_le_bytes());
+            row.extend_from_slice(&(explained_by.len() as u32).to_le_bytes());
+            for (symmetry, directions) in explained_by {
+                row.push(v1::Symmetry::from(*symmetry) as u8);
+                row.extend_from_slice(&directions.to_le_bytes());
+            }
         }
     }
     put_f64s(row, *sketch_raw);

@@ -54,8 +54,8 @@ use tally::Tally;
 
 /// Version of the format on disk (docs/format.md). A store of an older one is opened as it is and belongs to this one
 /// from then on: 2 added the measures to outcome blocks, 3 canonical sketches, null directions, the records of the plan,
-/// pairs and barriers.
-const FORMAT: u32 = 3;
+/// pairs and barriers, 4 which symmetries explain null directions.
+const FORMAT: u32 = 4;
 
 /// An open store. Clones share it; reads may run beside the one writer.
 #[derive(Clone)]

@@ -100,7 +100,7 @@ pub struct OutcomeBlock {
     #[prost(double, repeated, tag = "8")]
     pub accuracy_test: ::prost::alloc::vec::Vec<f64>,
     /// One byte per outcome: bit 0 loss_test, bit 1 accuracy_train, bit 2 accuracy_test, bit 3 polish; since format 3
-    /// bit 4 sketch_canonical, bit 5 null_directions, bit 6 explained.
+    /// bit 4 sketch_canonical, bit 5 null_directions, bit 6 explained; since format 4 bit 7 null_space.
     #[prost(bytes = "vec", tag = "9")]
     pub present: ::prost::alloc::vec::Vec<u8>,
     #[prost(double, repeated, tag = "10")]
@@ -150,6 +150,9 @@ pub struct OutcomeBlock {
     pub null_directions: ::prost::alloc::vec::Vec<u32>,
     #[prost(uint32, repeated, tag = "29")]
     pub explained: ::prost::alloc::vec::Vec<u32>,
+    /// Likewise, one encoded seedsweep.v1.NullSpace each. Since format 4.
+    #[prost(bytes = "vec", repeated, tag = "30")]
+    pub null_space: ::prost::alloc::vec::Vec<::prost::alloc::vec::Vec<u8>>,
 }
 /// Key `f` + sweep id + experiment + restart + sequence: a trial for which every attempt failed.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

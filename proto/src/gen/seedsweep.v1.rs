@@ -71,7 +71,7 @@ pub struct Measures {
     pub measures: ::prost::alloc::vec::Vec<Measured>,
 }
 /// What the polish made of a trained point.
-#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Polish {
     #[prost(enumeration = "Certificate", tag = "1")]
     pub certificate: i32,
@@ -98,6 +98,27 @@ pub struct Polish {
     /// How many null directions the network's symmetries explain; absent where the Hessian was not looked at.
     #[prost(uint32, optional, tag = "9")]
     pub explained: ::core::option::Option<u32>,
+    /// Likewise absent, and in outcomes of stores before format 4.
+    #[prost(message, optional, tag = "10")]
+    pub null_space: ::core::option::Option<NullSpace>,
+}
+/// What is known of the null directions at a polished point, besides their number.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct NullSpace {
+    /// How many there are at least.
+    #[prost(uint32, tag = "1")]
+    pub at_least: u32,
+    /// Each kind at most once, ascending.
+    #[prost(message, repeated, tag = "2")]
+    pub explained_by: ::prost::alloc::vec::Vec<Explanation>,
+}
+/// How many null directions a kind of symmetry adds to those that kinds before it explain: at least one.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Explanation {
+    #[prost(enumeration = "Symmetry", tag = "1")]
+    pub symmetry: i32,
+    #[prost(uint32, tag = "2")]
+    pub directions: u32,
 }
 /// Two trials of one sweep, by number of their experiment in the spec (grid expanded) and restart.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -217,6 +238,57 @@ impl Certificate {
             "CERTIFICATE_SADDLE" => Some(Self::Saddle),
             "CERTIFICATE_KINK" => Some(Self::Kink),
             "CERTIFICATE_NOT_CONVERGED" => Some(Self::NotConverged),
+            _ => None,
+        }
+    }
+}
+/// A kind of change of the parameters that leaves the loss as it is (docs/minima.md).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Symmetry {
+    Unspecified = 0,
+    DeadUnit = 1,
+    SilentUnit = 2,
+    UnitScale = 3,
+    UnitCopy = 4,
+    ConstantUnit = 5,
+    UnitMixing = 6,
+    LogitShift = 7,
+    InputRotation = 8,
+    UnseenWeight = 9,
+}
+impl Symmetry {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SYMMETRY_UNSPECIFIED",
+            Self::DeadUnit => "SYMMETRY_DEAD_UNIT",
+            Self::SilentUnit => "SYMMETRY_SILENT_UNIT",
+            Self::UnitScale => "SYMMETRY_UNIT_SCALE",
+            Self::UnitCopy => "SYMMETRY_UNIT_COPY",
+            Self::ConstantUnit => "SYMMETRY_CONSTANT_UNIT",
+            Self::UnitMixing => "SYMMETRY_UNIT_MIXING",
+            Self::LogitShift => "SYMMETRY_LOGIT_SHIFT",
+            Self::InputRotation => "SYMMETRY_INPUT_ROTATION",
+            Self::UnseenWeight => "SYMMETRY_UNSEEN_WEIGHT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SYMMETRY_UNSPECIFIED" => Some(Self::Unspecified),
+            "SYMMETRY_DEAD_UNIT" => Some(Self::DeadUnit),
+            "SYMMETRY_SILENT_UNIT" => Some(Self::SilentUnit),
+            "SYMMETRY_UNIT_SCALE" => Some(Self::UnitScale),
+            "SYMMETRY_UNIT_COPY" => Some(Self::UnitCopy),
+            "SYMMETRY_CONSTANT_UNIT" => Some(Self::ConstantUnit),
+            "SYMMETRY_UNIT_MIXING" => Some(Self::UnitMixing),
+            "SYMMETRY_LOGIT_SHIFT" => Some(Self::LogitShift),
+            "SYMMETRY_INPUT_ROTATION" => Some(Self::InputRotation),
+            "SYMMETRY_UNSEEN_WEIGHT" => Some(Self::UnseenWeight),
             _ => None,
         }
     }

@@ -5,6 +5,7 @@
 //! and the random start are.
 
 use super::eigen;
+use super::span::Span;
 use super::surface::{dot, largest};
 
 /// Steps between two looks at the Ritz values.
@@ -24,32 +25,37 @@ pub(super) struct Ritz {
 pub(super) struct Ends {
     pub(super) min: Ritz,
     pub(super) max: Ritz,
+    /// Ritz values that count as zero, the residual included: so many eigenvalues do (Kahan, in Parlett 1980, 11.5). One
+    /// start sees equal eigenvalues as one.
+    pub(super) zeros: usize,
 }
 
-/// The ends of the spectrum of a symmetric matrix on the complement of `out`, orthonormal vectors, after at most `most`
-/// products, or as soon as `is_enough`. `start` must not lie in the span of `out`, or there are none.
+/// The ends of the spectrum of a symmetric matrix on the complement of `out`, after at most `most` products, or as soon as
+/// `is_enough`. `start` must not lie in `out`, or there are none. `zero` is the share of the largest value up to which
+/// one counts as zero.
 pub(super) fn ends<E>(
     mut times: impl FnMut(&[f64]) -> Result<Vec<f64>, E>,
-    out: &[Vec<f64>],
+    out: &Span,
     start: Vec<f64>,
     most: usize,
+    zero: f64,
     is_enough: impl Fn(&Ends) -> bool,
 ) -> Result<Option<Ends>, E> {
     let mut next = start;
-    let mut length = orthogonalise(&mut next, [out, &[]]);
+    let mut length = orthogonalise(&mut next, out, &[]);
     let (mut basis, mut diagonal, mut below) = (Vec::<Vec<f64>>::new(), Vec::new(), Vec::new());
     let mut found = None;
-    let most = most.min(next.len().saturating_sub(out.len()));
+    let most = most.min(next.len().saturating_sub(out.dimension()));
     while diagonal.len() < most && length > 0.0 {
         next.iter_mut().for_each(|x| *x /= length);
         let mut image = times(&next)?;
         diagonal.push(dot(&next, &image));
         basis.push(next);
-        length = orthogonalise(&mut image, [out, &basis]);
+        length = orthogonalise(&mut image, out, &basis);
         next = image;
         let is_last = diagonal.len() == most || length <= INVARIANT * largest(&diagonal);
         if is_last || diagonal.len().is_multiple_of(LOOK) {
-            found = ritz_ends(&diagonal, &below, length);
+            found = ritz_ends(&diagonal, &below, length, zero);
             if is_last || found.as_ref().is_some_and(&is_enough) {
                 break;
             }
@@ -59,11 +65,12 @@ pub(super) fn ends<E>(
     Ok(found)
 }
 
-/// Takes the shares of orthonormal vectors out, and returns the length of what is left; twice is enough (Kahan, in
+/// Takes the shares in `out` and of the orthonormal vectors `known` out, and returns the length of what is left; twice is enough (Kahan, in
 /// Parlett 1980).
-fn orthogonalise(x: &mut [f64], known: [&[Vec<f64>]; 2]) -> f64 {
+fn orthogonalise(x: &mut [f64], out: &Span, known: &[Vec<f64>]) -> f64 {
     for _ in 0..2 {
-        for known in known.into_iter().flatten() {
+        out.take_out(x);
+        for known in known {
             let share = dot(known, x);
             x.iter_mut().zip(known).for_each(|(x, k)| *x -= share * k);
         }
@@ -73,11 +80,13 @@ fn orthogonalise(x: &mut [f64], known: [&[Vec<f64>]; 2]) -> f64 {
 
 /// The outer eigenvalues of a tridiagonal matrix, with the residuals that `length`, the next entry below the diagonal,
 /// gives them: `length` times the last entry of the eigenvector.
-fn ritz_ends(diagonal: &[f64], below: &[f64], length: f64) -> Option<Ends> {
+fn ritz_ends(diagonal: &[f64], below: &[f64], length: f64, zero: f64) -> Option<Ends> {
     let (last, all) = (diagonal.len() - 1, eigen::tridiagonal_values(diagonal, below)?);
     let without_last = eigen::tridiagonal_values(&diagonal[..last], &below[..last.saturating_sub(1)])?;
     // the square of the entry is a product of ratios of distances, each at most 1 since the values interlace
-    let end = |value: f64, others: &[f64]| {
+    let ritz = |at: usize| {
+        let value = all[at];
+        let others = all[..at].iter().chain(&all[at + 1..]);
         let ratios = without_last.iter().zip(others).map(|(inner, outer)| match outer - value {
             0.0 => 0.0,
             distance => ((inner - value) / distance).clamp(0.0, 1.0),
@@ -85,7 +94,11 @@ fn ritz_ends(diagonal: &[f64], below: &[f64], length: f64) -> Option<Ends> {
         let square = ratios.product::<f64>().max(f64::EPSILON);
         Ritz { value, residual: length * square.sqrt() }
     };
-    Some(Ends { min: end(all[0], &all[1..]), max: end(all[last], &all[..last]) })
+    let (min, max) = (ritz(0), ritz(last));
+    let zero = zero * max.value;
+    let zeros = (0..=last).filter(|&at| all[at].abs() <= zero).map(ritz);
+    let zeros = zeros.filter(|ritz| ritz.value.abs() + ritz.residual <= zero).count();
+    Some(Ends { min, max, zeros })
 }
 
 #[cfg(test)]
@@ -120,9 +133,10 @@ mod tests {
             x.iter_mut().zip(spectrum).for_each(|(x, lambda)| *x *= lambda);
             Ok::<_, Infallible>(turn(x))
         };
-        let known: Vec<Vec<f64>> = (0..out).map(|i| turn(unit(i))).collect();
+        let mut known = Span::new(n);
+        (0..out).for_each(|i| known.add(&turn(unit(i)).into_iter().enumerate().collect()));
         let enough = |ends: &Ends| ends.min.residual < 1e-7 && ends.max.residual < 1e-7;
-        let ends = ends(times, &known, start, most, enough).unwrap().unwrap();
+        let ends = ends(times, &known, start, most, 1e-6, enough).unwrap().unwrap();
         (ends, products)
     }
 
@@ -158,6 +172,17 @@ mod tests {
         spectrum.extend((1..60).map(f64::from));
         let (ends, _) = of_spectrum(&spectrum, 4, 100);
         assert!((ends.min.value - 1.0).abs() < 1e-9 && (ends.max.value - 59.0).abs() < 1e-9, "{ends:?}");
+        assert_eq!(ends.zeros, 0);
+    }
+
+    #[test]
+    fn zeros_inside_the_spectrum_are_counted_once_they_have_settled() {
+        let mut spectrum = vec![-1.0, 0.0, 0.0, 1e-3];
+        spectrum.extend((1..60).map(f64::from));
+        // the two zeros are one to the start, unless rounding shows it the other
+        assert!((1..=2).contains(&of_spectrum(&spectrum, 0, 63).0.zeros));
+        spectrum.truncate(10);
+        assert_eq!(of_spectrum(&spectrum, 0, 3).0.zeros, 0);
     }
 
     #[test]

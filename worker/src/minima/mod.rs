@@ -9,6 +9,7 @@ pub mod canonical;
 mod certificate;
 mod cholesky;
 pub(crate) mod eigen;
+mod explain;
 mod flow;
 mod implicit;
 mod lanczos;
@@ -19,6 +20,7 @@ mod polish;
 mod probes;
 mod projection;
 mod rows;
+mod span;
 mod surface;
 mod symmetry;
 #[cfg(test)]

@@ -50,7 +50,7 @@ pub(super) fn polish(
         walk.go_down()?;
     }
     let Walk { point, steps, surface, .. } = walk;
-    let Verdict { certificate, lambda_min, lambda_max, null_directions, explained } =
+    let Verdict { certificate, lambda_min, lambda_max, null_directions, explained, null_space } =
         certificate::judge(surface, &point)?;
     let kept = if certificate == Certificate::NotConverged && lambda_min.is_nan() { start } else { point };
     let squares = kept.theta.iter().zip(theta).fold(0.0, |sum, (a, b)| sum + (a - b) * (a - b));
@@ -64,6 +64,7 @@ pub(super) fn polish(
         lambda_max,
         null_directions,
         explained,
+        null_space,
     };
     Ok((polish, kept.theta))
 }

@@ -110,11 +110,16 @@ impl<'a> Surface<'a> {
         Ok(Point { theta, loss, gradient })
     }
 
+    /// Units of the teacher of a population loss.
+    pub(super) fn teacher_units(&self) -> usize {
+        self.targets.len()
+    }
+
     /// How large the terms are that make up `loss`: its rounding is relative to them. Those of a population loss cancel
     /// where it vanishes; they are as large as what the teacher has with itself.
     pub(super) fn terms(&self, loss: f64) -> f64 {
         match self.loss {
-            Loss::Population => loss.abs() + (self.targets.len() * self.targets.len()) as f64,
+            Loss::Population => loss.abs() + (self.teacher_units() * self.teacher_units()) as f64,
             Loss::Mse | Loss::CrossEntropy | Loss::Logistic => loss.abs(),
         }
     }

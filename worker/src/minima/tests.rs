@@ -2,6 +2,7 @@ mod barriers;
 pub(crate) mod canonical;
 mod cost;
 mod large;
+mod nulls;
 
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};

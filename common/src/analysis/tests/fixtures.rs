@@ -4,7 +4,7 @@ use crate::digest::Digest;
 use crate::fingerprint::{CANONICAL_SKETCH_LENGTH, SKETCH_LENGTH};
 use crate::id::{Name, SweepId};
 use crate::init::{Bias, Init, Scheme};
-use crate::outcome::{Certificate, Outcome, Polish, StopReason};
+use crate::outcome::{Certificate, NullSpace, Outcome, Polish, StopReason};
 use crate::progress::{ExperimentProgress, TrialCounts};
 use crate::spec::*;
 
@@ -98,6 +98,7 @@ pub(crate) fn outcome(restart: u32, at: f64) -> Outcome {
             lambda_max: 2.0,
             null_directions: Some(0),
             explained: Some(0),
+            null_space: Some(NullSpace::default()),
         }),
         sketch_raw: [at; SKETCH_LENGTH],
         sketch_canonical: Some([at; CANONICAL_SKETCH_LENGTH]),

@@ -45,17 +45,18 @@ fn blocks_round_trip_bit_for_bit_and_fit_their_bound() {
 
 #[test]
 fn blocks_of_older_formats_are_read() {
-    // format 1 had no measures, and neither 1 nor 2 a canonical sketch or counts: those columns are not there
+    // format 1 had no measures, neither 1 nor 2 a canonical sketch or counts, and none before 4 a null space: those
+    // columns are not there
     let mut rows: Vec<Outcome> = (0..16).map(|restart| outcome(3, 0, restart)).collect();
     for row in &mut rows {
         (row.sketch_canonical, row.measures) = (None, Vec::new());
         if let Some(polish) = &mut row.polish {
-            (polish.null_directions, polish.explained) = (None, None);
+            (polish.null_directions, polish.explained, polish.null_space) = (None, None, None);
         }
     }
     let block = block::encode(&rows.iter().collect::<Vec<_>>(), &provenance());
     assert!(block.sketch_canonical.is_empty() && block.null_directions.is_empty());
-    assert!(block.explained.is_empty() && block.measures.is_empty());
+    assert!(block.explained.is_empty() && block.null_space.is_empty() && block.measures.is_empty());
     let (read, _) = block::decode(&block).unwrap();
     assert!(read.iter().zip(&rows).all(|(a, b)| a.same_bits(b)) && read.len() == rows.len());
 }
@@ -65,7 +66,7 @@ fn inconsistent_blocks_are_refused() {
     let rows = [outcome(1, 0, 5), outcome(1, 0, 6)];
     let whole = block::encode(&rows.each_ref(), &provenance());
     assert!(block::decode(&whole).is_ok());
-    let edits: [fn(&mut OutcomeBlock); 13] = [
+    let edits: [fn(&mut OutcomeBlock); 15] = [
         |block| block.count = 3,
         |block| block.count = 0,
         |block| block.first_restart = u32::MAX,
@@ -78,6 +79,11 @@ fn inconsistent_blocks_are_refused() {
         |block| block.sketch_canonical.push(0.0),
         |block| block.null_directions.push(7),
         |block| block.present[1] ^= 1 << 6,
+        |block| block.present[1] ^= 1 << 7,
+        |block| {
+            let no_message = vec![7];
+            block.null_space = vec![no_message; block.null_space.len().max(1)];
+        },
         |block| block.measures = vec![Vec::new()],
         |block| block.measures = vec![Vec::new(); 3],
         |block| block.measures = vec![vec![7]; 2],

@@ -20,7 +20,7 @@ use rand::{RngExt, SeedableRng};
 use seedsweep_common::digest::Digest;
 use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::measure::{Measured, Quantity, Series};
-use seedsweep_common::outcome::{Certificate, Outcome, Polish, Provenance, StopReason};
+use seedsweep_common::outcome::{Certificate, NullSpace, Outcome, Polish, Provenance, StopReason, Symmetry};
 
 use super::{Record, Recovered, Store};
 
@@ -71,6 +71,16 @@ fn measures(rng: &mut ChaCha8Rng) -> Vec<Measured> {
     vec![Measured { series: series.collect(), steps }]
 }
 
+/// Any null space.
+fn null_space(rng: &mut ChaCha8Rng) -> NullSpace {
+    let explained_by = Symmetry::ALL.into_iter().filter_map(|symmetry| {
+        let directions = rng.random_range(1..=u32::MAX);
+        rng.random::<bool>().then_some((symmetry, directions))
+    });
+    let explained_by = explained_by.collect();
+    NullSpace { at_least: rng.random(), explained_by }
+}
+
 /// An outcome with any bits: a function of `seed`, experiment and restart, as a real one is.
 fn outcome(seed: u64, experiment: u32, restart: u32) -> Outcome {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
@@ -98,6 +108,7 @@ fn outcome(seed: u64, experiment: u32, restart: u32) -> Outcome {
             lambda_max: any_f64(rng),
             null_directions: rng.random::<bool>().then(|| rng.random()),
             explained: rng.random::<bool>().then(|| rng.random()),
+            null_space: rng.random::<bool>().then(|| null_space(rng)),
         }),
         sketch_raw: std::array::from_fn(|_| any_f64(rng)),
         sketch_canonical: rng.random_bool(0.8).then(|| std::array::from_fn(|_| any_f64(rng))),

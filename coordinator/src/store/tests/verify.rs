@@ -147,7 +147,7 @@ fn digest_of_outcomes_depends_on_every_bit_and_on_nothing_else() {
     reversed.reverse();
     assert_eq!(digest(&reversed), whole);
     assert_ne!(digest(&rows[1..]), whole);
-    let edits: [fn(&mut (ExperimentIndex, Outcome)); 11] = [
+    let edits: [fn(&mut (ExperimentIndex, Outcome)); 12] = [
         |(experiment, _)| experiment.0 ^= 1,
         |(_, row)| row.restart ^= 1 << 31,
         |(_, row)| row.steps ^= 1,
@@ -163,6 +163,12 @@ fn digest_of_outcomes_depends_on_every_bit_and_on_nothing_else() {
         |(_, row)| {
             let polish = row.polish.as_mut().unwrap();
             polish.explained = polish.explained.map_or(Some(0), |_| None);
+        },
+        |(_, row)| {
+            let polish = row.polish.as_mut().unwrap();
+            let mut found = polish.null_space.take().unwrap_or_default();
+            found.at_least ^= 1;
+            polish.null_space = Some(found);
         },
         |(_, row)| row.sketch_function[15] = f64::from_bits(row.sketch_function[15].to_bits() ^ 1 << 63),
     ];

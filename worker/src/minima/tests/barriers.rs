@@ -120,7 +120,7 @@ fn barriers_are_the_same_in_both_directions() {
 }
 
 /// A sum of relus on `source`.
-fn of_sum(source: DataSource, inputs: u32, units: u32, output: SumOutput, loss: Loss) -> Case {
+pub(super) fn of_sum(source: DataSource, inputs: u32, units: u32, output: SumOutput, loss: Loss) -> Case {
     let sum = ReluSum { inputs, units, output, scale: SumScale::One };
     let spec = spec::Network::ReluSum(sum);
     let data = Data { source, test_fraction: 0.0, standardize: false };
