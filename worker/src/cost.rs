@@ -20,9 +20,9 @@ use machine::Machine;
 use crate::nn::{self, pod};
 
 /// Factors of [`training::Counts`] in restart lanes.
-const RESTART_LANES: training::Terms = [1.12, 1.23, 301.0, 1.12, 1.18, 3.19, 55.0, 1.1, 28.2, 1.0, 2.28];
+const RESTART_LANES: training::Terms = [1.12, 1.23, 301.0, 1.12, 1.18, 3.19, 55.0, 1.1, 28.2, 1.0, 0.62];
 /// The same for a tiny network whose updates run in one call (`nn/pod/tiny.rs`).
-const TINY: training::Terms = [0.45, 0.48, 96.5, 0.45, 1.42, 0.92, 55.5, 8.21, 10.1, 1.0, 2.28];
+const TINY: training::Terms = [0.45, 0.48, 96.5, 0.45, 1.42, 0.92, 55.5, 12.6, 12.3, 1.0, 0.62];
 /// The same in unit lanes.
 const UNIT_LANES: training::Terms = [1.05, 1.06, 229.0, 1.41, 1.69, 4.41, 77.9, 8.0, 10.9, 1.0, 2.28];
 /// Factors of [`ending::Counts`].

@@ -144,7 +144,11 @@ impl<'a, V: Lane> Pod<'a, V> {
     /// The parameters of lane `lane`, in drawing order.
     pub(crate) fn get(&self, lane: usize) -> Vec<V::Elem> {
         let all = elements(&self.theta);
-        places(&self.strips).map(|place| all[place * V::WIDTH + lane]).collect()
+        // the places do not say how many they are, and ends are kept
+        let mut theta =
+            Vec::with_capacity(self.strips.iter().map(|strip| strip.layer.parameter_count()).sum());
+        theta.extend(places(&self.strips).map(|place| all[place * V::WIDTH + lane]));
+        theta
     }
 
     /// The parameters of all lanes, in drawing order.
