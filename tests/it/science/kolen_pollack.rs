@@ -63,15 +63,10 @@ vary = ["init"]
 fn learned((r, successes, median, decile): Width, training: &str, updates: u64, restarts: usize) -> Vec<u64> {
     let rows = outcomes(&spec(r, training, restarts));
     let learned = rows.iter().filter(|row| row["stop_reason"] == "target_reached");
-    let mut epochs: Vec<u64> = learned.map(|row| row["steps"].as_u64().unwrap() / updates).collect();
+    let mut epochs: Vec<u64> =
+        learned.map(|row| row["steps"].as_u64().expect("a number") / updates).collect();
     epochs.sort_unstable();
     let apart = errors_apart((epochs.len(), restarts), (successes, 2000));
-    println!(
-        "r = {r}: {} of {restarts} learned, {apart:.2} standard errors from {successes} of 2000; median {}, ninth decile {}",
-        epochs.len(),
-        epochs[epochs.len() / 2],
-        epochs[epochs.len() * 9 / 10]
-    );
     assert!(apart < 3.3, "r = {r}: {} of {restarts}", epochs.len());
     for (share, quantile) in [(0.5, median), (0.9, decile)] {
         let below = epochs.partition_point(|&epoch| epoch < quantile) as f64;
@@ -94,6 +89,13 @@ fn success_on_xor_falls_with_the_width_of_the_start() {
     let widths = BATCH.into_iter().filter(|(r, ..)| is_thorough() || few.contains(r));
     let found: Vec<(f64, Vec<u64>)> =
         widths.map(|width| (width.0, learned(width, BY_BATCH, 1, restarts))).collect();
+    for (r, epochs) in &found {
+        println!(
+            "r = {r}: {} of {restarts} learned, median {} epochs",
+            epochs.len(),
+            epochs[epochs.len() / 2]
+        );
+    }
     for pair in found.windows(2).filter(|pair| pair[0].0 >= 0.5) {
         let (wide, wider) = (pair[0].1.len(), pair[1].1.len());
         let apart = errors_apart((wide, restarts), (wider, restarts));
