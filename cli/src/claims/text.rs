@@ -149,8 +149,8 @@ fn rows(table: &Table, width: usize) -> String {
             let cells = lines.iter().map(|line| line[column].chars().count());
             cells.chain([header[column].chars().count()]).max().unwrap_or(0)
         };
-        // two blanks behind each column, and a stroke at both ends of the curve
-        let taken = (1..header.len()).map(|column| widest(column) + 2).sum::<usize>() + 2;
+        // two blanks behind each column, the curve too, which has a stroke at both ends
+        let taken = (1..header.len()).map(|column| widest(column) + 2).sum::<usize>() + 4;
         let cells = width.saturating_sub(taken + widest(0).min(WORDS) + 2).min(CURVE);
         if cells >= CURVE_LEAST {
             header.push("0 to 100 %");
