@@ -239,8 +239,7 @@ impl Plan {
     pub fn new(measure: &spec::Measure, network: &Network) -> Self {
         let hidden = match network {
             Network::Mlp(mlp) => mlp.layers.len() as u32 - 2,
-            // its units are not a layer between others
-            Network::ReluSum(_) => 0,
+            Network::ReluSum(_) => 1,
         };
         let of = |on: bool, quantities: &[Quantity], layers: std::ops::RangeInclusive<u32>| {
             let layers = layers.filter(|_| on);
