@@ -241,10 +241,9 @@ pub enum TooMuch {
 impl Plan {
     /// What `measure` asks for of `network`.
     pub fn new(measure: &spec::Measure, network: &Network) -> Self {
-        let (hidden, with_units) = match network {
-            Network::Mlp(mlp) => (mlp.layers.len() as u32 - 2, mlp.layers.len() as u32 - 2),
-            // its units are not a layer between others
-            Network::ReluSum(_) => (0, 1),
+        let hidden = match network {
+            Network::Mlp(mlp) => mlp.layers.len() as u32 - 2,
+            Network::ReluSum(_) => 1,
         };
         let of = |on: bool, quantities: &[Quantity], layers: std::ops::RangeInclusive<u32>| {
             let layers = layers.filter(|_| on);
@@ -255,7 +254,7 @@ impl Plan {
         let mut at_the_ends = of(measure.geometry, &Quantity::GEOMETRY, 0..=hidden);
         at_the_ends.extend(of(measure.ntk, &[Quantity::LambdaMin], 0..=0));
         let mut of_all = of(measure.ntk, &[Quantity::LateRate], 0..=0);
-        of_all.extend(of(measure.movement, &[Quantity::MoveMax], 1..=with_units));
+        of_all.extend(of(measure.movement, &[Quantity::MoveMax], 1..=hidden));
         Self { on_the_way, at_the_ends, of_all, every: measure.every }
     }
 

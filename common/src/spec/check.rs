@@ -278,22 +278,22 @@ fn measure(experiment: &Experiment, cell: &Cell, out: &mut Diagnostics<'_>) {
         out.error(cell.place("measure.every"), "`every` is for `curve`, `symmetry` and `ntk`", label);
         return;
     }
+    let of_sum;
     let layers = match network {
         Network::Mlp(mlp) => &mlp.layers[..],
-        Network::ReluSum(_) => &[],
-    };
-    let unknown = match network {
-        Network::ReluSum(_) if measure.symmetry => Some(("symmetry", "a sum of relus")),
-        Network::ReluSum(_) if measure.geometry => Some(("geometry", "a sum of relus")),
-        _ if measure.ntk && train.loss == Loss::Population => {
-            Some(("ntk", "a population, which has no rows"))
+        // what goes out of a unit is one number, in the place of its bias
+        Network::ReluSum(sum) => {
+            of_sum = [sum.inputs, sum.units, 0];
+            &of_sum
         }
-        _ => None,
     };
-    if let Some((name, of)) = unknown {
-        let title = format!("`{name}` cannot be measured of {of}");
-        out.error(cell.place(&format!("measure.{name}")), title, "leave it out");
-        return;
+    if train.loss == Loss::Population {
+        let of_rows = [("geometry", measure.geometry), ("ntk", measure.ntk)];
+        if let Some((name, _)) = of_rows.into_iter().find(|(_, is_wanted)| *is_wanted) {
+            let title = format!("`{name}` is measured on training rows, and a population has none");
+            out.error(cell.place(&format!("measure.{name}")), title, "leave it out");
+            return;
+        }
     }
     let work = |triple: &[u32]| {
         let numbers = u64::from(triple[0]) + 1 + u64::from(triple[2]);

@@ -113,10 +113,14 @@ fn points(experiment: &Experiment, updates: u64) -> f64 {
 
 /// Multiply-adds of one look at the units of all hidden layers, and numbers turned over for it.
 fn symmetry_operations(experiment: &Experiment) -> f64 {
-    if matches!(experiment.network, Network::ReluSum(_)) {
-        return 0.0;
-    }
-    let all: Vec<(f64, f64)> = layers(experiment).collect();
+    let all: Vec<(f64, f64)> = match &experiment.network {
+        Network::Mlp(_) => layers(experiment).collect(),
+        // what goes out of its units is one number, like a bias
+        Network::ReluSum(sum) => {
+            let units = f64::from(sum.units);
+            vec![(f64::from(sum.inputs), units), (units, 0.0)]
+        }
+    };
     let of_layer = |pair: &[(f64, f64)]| {
         let (units, length) = (pair[0].1, pair[0].0 + 1.0 + pair[1].1);
         let distances = units * units / 2.0 * length;

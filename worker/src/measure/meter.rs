@@ -1,20 +1,23 @@
 //! Measures on the way: when one is due, and what has been recorded.
 
+use std::borrow::Cow;
+
 use seedsweep_common::measure::Plan;
 use seedsweep_common::measure::{Measured, Quantity};
 use seedsweep_common::spec::Experiment;
 
 use super::{symmetry, table};
 use crate::nn::lane::Lanes;
+use crate::nn::layer::Layer;
 use crate::nn::network::Network;
 use crate::nn::scalar::Scalar;
 
 /// Measures trials that make their updates together.
-pub(crate) struct Meter<'a> {
-    network: &'a Network,
+pub(crate) struct Meter {
     /// Whether the loss is recorded.
     curve: bool,
     symmetry: bool,
+    units: Units,
     /// Steps to measure at, ascending. The end is not among them: it is wherever a trial stops.
     due: Vec<u64>,
     /// How many of them are over.
@@ -32,9 +35,9 @@ pub(crate) struct Track {
     values: Vec<f64>,
 }
 
-impl<'a> Meter<'a> {
+impl Meter {
     /// For trials of `experiment` that make at most `updates` updates.
-    pub(crate) fn new(experiment: &'a Experiment, network: &'a Network, updates: u64, lanes: Lanes) -> Self {
+    pub(crate) fn new(experiment: &Experiment, network: &Network, updates: u64, lanes: Lanes) -> Self {
         let measure = &experiment.measure;
         let plan = Plan::new(measure, &experiment.network);
         // the late rate is read off the curve, whether or not that is recorded
@@ -42,7 +45,7 @@ impl<'a> Meter<'a> {
         let mut due = if wanted { plan.steps(updates).unwrap_or_default() } else { Vec::new() };
         due.pop();
         Self {
-            network,
+            units: Units::of(network),
             curve: measure.curve || measure.ntk,
             symmetry: measure.symmetry,
             due,
@@ -81,7 +84,7 @@ impl<'a> Meter<'a> {
 
     /// Numbers of a point.
     fn series(&self) -> usize {
-        let layers = if self.symmetry { self.network.layers().len() - 1 } else { 0 };
+        let layers = if self.symmetry { self.units.layers.len() } else { 0 };
         usize::from(self.curve) + layers * Quantity::SYMMETRY.len()
     }
 
@@ -102,9 +105,10 @@ impl<'a> Meter<'a> {
         if !self.symmetry {
             return;
         }
-        for (l, pair) in self.network.layers().windows(2).enumerate() {
+        let theta = self.units.padded(theta, trials);
+        for (l, &(layer, next)) in self.units.layers.iter().enumerate() {
             let at = usize::from(self.curve) + l * Quantity::SYMMETRY.len();
-            let all = symmetry::measure(pair[0], pair[1], theta, trials, self.lanes);
+            let all = symmetry::measure(layer, next, &theta, trials, self.lanes);
             for (point, of_trial) in self.seen.chunks_exact_mut(series).zip(all) {
                 point[at..at + of_trial.len()].copy_from_slice(&of_trial);
             }
@@ -136,6 +140,38 @@ impl<'a> Meter<'a> {
                 self.record(track, steps, trial);
             }
         }
+    }
+}
+
+/// Where the hidden units lie among the parameters.
+struct Units {
+    /// Each hidden layer and the one behind it.
+    layers: Vec<(Layer, Layer)>,
+    /// Numbers that are missing behind the parameters.
+    missing: usize,
+}
+
+impl Units {
+    /// Those of `network`. A sum of relus is one hidden layer: what goes out of a unit is its sign, which lies where a
+    /// layer has its biases. Where all are 1 there is nothing, and a 0 for each stands in, which changes no measure.
+    fn of(network: &Network) -> Self {
+        let Some(sum) = network.sum() else {
+            let layers = network.layers().windows(2).map(|pair| (pair[0], pair[1]));
+            return Self { layers: layers.collect(), missing: 0 };
+        };
+        let layer = Layer { inputs: sum.inputs, outputs: sum.units, offset: 0 };
+        let next = Layer { inputs: sum.units, outputs: 0, offset: sum.weight_count() + sum.units };
+        Self { layers: vec![(layer, next)], missing: if sum.has_signs { 0 } else { sum.units } }
+    }
+
+    /// `theta` (parameters, trials) with what is missing.
+    fn padded<'t, S: Scalar>(&self, theta: &'t [S], trials: usize) -> Cow<'t, [S]> {
+        if self.missing == 0 {
+            return Cow::Borrowed(theta);
+        }
+        let mut padded = theta.to_vec();
+        padded.resize(theta.len() + self.missing * trials, S::ZERO);
+        Cow::Owned(padded)
     }
 }
 

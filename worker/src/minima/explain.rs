@@ -88,10 +88,10 @@ impl<T> Search<T> {
             let rng = &mut self.rng;
             let mix = self.span.mix(from, || if is_one { 1.0 } else { StandardNormal.sample(rng) });
             let image = (self.times)(&mix)?;
-            // the plain sum: a square that underflows counts as the zero it nearly is
             let length = image.iter().map(|x| x * x).sum::<f64>().sqrt();
-            // not `>`: a NaN proves nothing
-            if !(length <= self.zero) {
+            // a NaN proves nothing
+            let is_null = length <= self.zero;
+            if !is_null {
                 return Ok(false);
             }
         }

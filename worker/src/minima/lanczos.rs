@@ -134,7 +134,7 @@ mod tests {
             Ok::<_, Infallible>(turn(x))
         };
         let mut known = Span::new(n);
-        (0..out).for_each(|i| known.add(&turn(unit(i)).into_iter().enumerate().collect()));
+        (0..out).for_each(|i| known.add(&turn(unit(i)).into_iter().enumerate().collect::<Vec<_>>()));
         let enough = |ends: &Ends| ends.min.residual < 1e-7 && ends.max.residual < 1e-7;
         let ends = ends(times, &known, start, most, 1e-6, enough).unwrap().unwrap();
         (ends, products)

@@ -46,8 +46,8 @@ impl Span {
     }
 
     /// Adds `direction`, unless it is 0 or lies in the span.
-    pub(super) fn add(&mut self, direction: &Entries) {
-        if let (&[(at, value)], Some(Vector::Axis(_)) | None) = (&direction[..], self.basis.last()) {
+    pub(super) fn add(&mut self, direction: &[(usize, f64)]) {
+        if let (&[(at, value)], Some(Vector::Axis(_)) | None) = (direction, self.basis.last()) {
             if value != 0.0 && !self.is_axis[at] {
                 self.is_axis[at] = true;
                 self.basis.push(Vector::Axis(at));
@@ -133,7 +133,7 @@ mod tests {
         span.take_out(&mut x);
         assert!(x[..3].iter().all(|x| x.abs() < 1e-15) && x[3] == 4.0, "{x:?}");
         span.truncate(0);
-        span.add(&vec![(1, 1.0)]);
+        span.add(&[(1, 1.0)]);
         assert_eq!((span.dimension(), span.mix(0, || 0.5)), (1, vec![0.0, 0.5, 0.0, 0.0]));
     }
 }

@@ -89,7 +89,7 @@ struct Descent<'a, V: Lane> {
     /// Updates that the budget allows.
     limit: u64,
     steps: u64,
-    meter: Meter<'a>,
+    meter: Meter,
     /// What was measured so far.
     track: Track,
 }

@@ -147,7 +147,7 @@ struct Descents<'a, V: Lane> {
     occupants: Vec<Occupant>,
     /// For each trial where it ended, once it has.
     ends: Vec<Option<End<V::Elem>>>,
-    meter: Meter<'a>,
+    meter: Meter,
     /// For each trial what was measured so far.
     tracks: Vec<Track>,
 }

@@ -2,7 +2,7 @@
 
 use seedsweep_common::measure::{self, Measured, Quantity};
 use seedsweep_common::range::RestartRange;
-use seedsweep_common::spec::SphereLabels;
+use seedsweep_common::spec::{SphereLabels, SumOutput, SumScale};
 
 use super::*;
 use crate::nn::lane::Level;
@@ -139,6 +139,62 @@ fn a_constant_start_keeps_one_unit_at_every_step() {
             assert!(ranks.iter().all(|rank| (rank - 1.0).abs() < 1e-12), "{units} {ranks:?}");
         }
     }
+}
+
+/// Equal starts of a sum of relus meet equal gradients, so that they stay one unit; fresh ones are as many as they are.
+#[test]
+fn equal_units_of_a_sum_stay_equal_and_others_do_not_become_it() {
+    let equal = super::sums::teacher(6, Scheme::Constant { value: 0.5 });
+    let fresh = super::sums::teacher(6, Scheme::Normal { mean: 0.0, std: 0.4 });
+    let rows = spec::ReluSum { inputs: 2, units: 6, output: SumOutput::RandomSigns, scale: SumScale::One };
+    let mut signed = demo();
+    (signed.network, signed.init.scheme) = (rows.into(), Scheme::Constant { value: 0.5 });
+    for (mut experiment, units) in [(equal, 1..=1), (fresh, 6..=6), (signed, 1..=2)] {
+        experiment.minima.polish = PolishMode::Off;
+        experiment.train.budget = Budget::Steps(40);
+        experiment.measure = Measure { symmetry: true, ..Measure::default() };
+        let prepared = prepare(Precision::F64, experiment);
+        let mut restarts = Vec::new();
+        for pod in prepared.pods(RestartRange::new(0, 5).unwrap()) {
+            prepared.train_pod(pod, &RUNNING, &mut |outcome| restarts.push(outcome)).unwrap();
+        }
+        for outcome in &restarts {
+            for quantity in [Quantity::UnitsByBits, Quantity::Units] {
+                let found = values(&outcome.measures, quantity, 1);
+                assert!(found.iter().all(|found| units.contains(&(*found as u32))), "{quantity:?} {found:?}");
+            }
+            let alone = prepared.train(outcome.restart, &RUNNING).unwrap().measures;
+            assert!(measure::same_bits(&outcome.measures, &alone), "{:?}\n{alone:?}", outcome.measures);
+        }
+    }
+}
+
+#[test]
+fn the_rank_of_a_sum_is_that_of_its_weights() {
+    // six equal units and six orthogonal ones of one length
+    for (scheme, rank) in [(Scheme::Constant { value: 0.5 }, 1.0), (Scheme::Identity { scale: 0.3 }, 6.0)] {
+        let mut experiment = super::sums::teacher(6, scheme);
+        experiment.minima.polish = PolishMode::Off;
+        experiment.train.budget = Budget::Steps(0);
+        experiment.measure = Measure { symmetry: true, ..Measure::default() };
+        let measures = measured(experiment, Precision::F64).measures;
+        let found = values(&measures, Quantity::EffectiveRank, 1);
+        assert!((found[0] - rank).abs() < 1e-12, "{found:?}");
+    }
+}
+
+#[test]
+fn a_sum_on_rows_has_a_geometry() {
+    let sum = spec::ReluSum { inputs: 2, units: 600, output: SumOutput::RandomSigns, scale: SumScale::One };
+    let mut experiment = demo();
+    (experiment.network, experiment.init.scheme) = (sum.into(), Scheme::Normal { mean: 0.0, std: 1.0 });
+    experiment.train.budget = Budget::Steps(0);
+    experiment.measure = Measure { geometry: true, ..Measure::default() };
+    let measures = measured(experiment, Precision::F64).measures;
+    // the corners of a square: a quarter turn apart, which a Gaussian layer turns to 1.2469
+    let angle = |layer| values(&measures, Quantity::AngleMin, layer)[0];
+    assert!((angle(0) - std::f64::consts::FRAC_PI_2).abs() < 1e-12, "{}", angle(0));
+    assert!((angle(1) - 1.2469).abs() < 0.1, "{}", angle(1));
 }
 
 /// Two groups of eight equal units must end with exactly two distinct rows.
