@@ -183,52 +183,52 @@ impl<V: Lane, const I: usize, const H: usize, const O: usize> Job for Kernel<'_,
 
     #[inline(always)]
     fn run(self) {
-        // a body for each, so that nothing is chosen between two rows; mse is what tiny networks are mostly trained on
-        let Kernel(Updates { activation, loss, .. }) = self;
-        match (activation, loss) {
-            (Activation::Tanh, Loss::Mse) => self.updates(Activation::Tanh, Loss::Mse),
-            (Activation::Sigmoid, Loss::Mse) => self.updates(Activation::Sigmoid, Loss::Mse),
-            (Activation::Relu, loss) => self.updates(Activation::Relu, loss),
-            (Activation::LeakyRelu, loss) => self.updates(Activation::LeakyRelu, loss),
-            (Activation::Tanh, loss) => self.updates(Activation::Tanh, loss),
-            (Activation::Sigmoid, loss) => self.updates(Activation::Sigmoid, loss),
-            (Activation::Identity, loss) => self.updates(Activation::Identity, loss),
-            (Activation::Gelu, _) => unreachable!("gelu has no kernel"),
+        // a body for each, so that nothing is chosen between two units
+        match self.0.activation {
+            Activation::Tanh => self.updates(Activation::Tanh),
+            Activation::Sigmoid => self.updates(Activation::Sigmoid),
+            Activation::Relu => self.updates(Activation::Relu),
+            Activation::LeakyRelu => self.updates(Activation::LeakyRelu),
+            Activation::Identity => self.updates(Activation::Identity),
+            Activation::Gelu => unreachable!("gelu has no kernel"),
         }
     }
 }
 
 impl<V: Lane, const I: usize, const H: usize, const O: usize> Kernel<'_, V, I, H, O> {
     #[inline(always)]
-    fn updates(self, activation: Activation, loss: Loss) {
-        let Updates { l2, inputs, targets, theta, gradient, optimizer, decay, lrs, .. } = self.0;
+    fn updates(self, activation: Activation) {
+        let Updates { loss, l2, inputs, targets, theta, gradient, optimizer, decay, lrs, .. } = self.0;
         let pass = Pass { activation, loss, share: V::splat(self.0.share) };
         let count = H * I + H + O * H + O;
         let (theta, gradient) = (&mut theta[..count], &mut gradient[..count]);
         let (blocks, rest) = inputs.as_chunks::<I>().0.as_chunks::<ROWS>();
         let (block_targets, rest_targets) = targets.as_chunks::<O>().0.as_chunks::<ROWS>();
+        // one block and nothing else to do: its sums need not leave their registers
+        let is_whole = blocks.len() == 1 && rest.is_empty() && l2 == 0.0 && optimizer.is_plain(decay);
         // made once: zeros for each block would be as many stores as its values
-        let mut values = [[V::ZERO; ROWS]; H];
-        if let ([inputs], [targets], []) = (blocks, block_targets, rest)
-            && l2 == 0.0
-            && optimizer.is_plain(decay)
-        {
-            let rows = Rows { inputs, targets };
-            for &lr in lrs {
-                pass.descend(&rows, &mut values, theta, V::from_f64(-lr));
-            }
-            return;
-        }
-        let mut value = [[V::ZERO; 1]; H];
+        let (mut values, mut value) = ([[V::ZERO; ROWS]; H], [[V::ZERO; 1]; H]);
         for &lr in lrs {
-            gradient.fill(V::ZERO);
+            if !is_whole {
+                gradient.fill(V::ZERO);
+            }
             for (inputs, targets) in blocks.iter().zip(block_targets) {
-                pass.add(&Rows { inputs, targets }, &mut values, theta, gradient);
+                let rows = Rows { inputs, targets };
+                let deltas = pass.forward(&rows, &mut values, theta);
+                if is_whole {
+                    pass.descend(&rows, &values, &deltas, theta, V::from_f64(-lr));
+                } else {
+                    pass.add(&rows, &values, &deltas, theta, gradient);
+                }
+            }
+            if is_whole {
+                continue;
             }
             for (inputs, targets) in rest.iter().zip(rest_targets) {
                 let rows =
                     Rows { inputs: std::array::from_ref(inputs), targets: std::array::from_ref(targets) };
-                pass.add(&rows, &mut value, theta, gradient);
+                let deltas = pass.forward(&rows, &mut value, theta);
+                pass.add(&rows, &value, &deltas, theta, gradient);
             }
             if l2 != 0.0 {
                 Decay { theta, factor: V::from_f64(2.0 * l2), gradient }.run();
@@ -252,52 +252,52 @@ struct Pass<V> {
 }
 
 impl<V: Number> Pass<V> {
-    /// A plain update by these rows alone. `values` is for the hidden units' values: what it holds does not matter.
+    /// A plain update by these rows alone.
     #[inline(always)]
     fn descend<const I: usize, const H: usize, const O: usize, const R: usize>(
         &self,
         rows: &Rows<'_, V, I, O, R>,
-        values: &mut [[V; R]; H],
+        values: &[[V; R]; H],
+        deltas: &[[V; O]; R],
         theta: &mut [V],
         minus_lr: V,
     ) {
-        let deltas = self.forward(rows, values, theta);
         for h in 0..H {
             let unit = Unit::<V, I, O>::read::<H>(theta, h);
-            let sums = self.sums(rows, &unit, &values[h], &deltas, Unit::ZERO);
+            let sums = self.sums(rows, &unit, &values[h], deltas, Unit::ZERO);
             unit.descend(minus_lr, &sums).write::<H>(theta, h);
         }
         for (u, theta) in theta[H * I + H + O * H..].iter_mut().enumerate() {
             let mut sum = V::ZERO;
-            for delta in &deltas {
+            for delta in deltas {
                 sum = sum.add(delta[u]);
             }
             *theta = minus_lr.fma(sum, *theta);
         }
     }
 
-    /// Adds some rows to the sums of the gradient. `values` as in [`Pass::descend`].
+    /// Adds some rows to the sums of the gradient.
     #[inline(always)]
     fn add<const I: usize, const H: usize, const O: usize, const R: usize>(
         &self,
         rows: &Rows<'_, V, I, O, R>,
-        values: &mut [[V; R]; H],
+        values: &[[V; R]; H],
+        deltas: &[[V; O]; R],
         theta: &[V],
         gradient: &mut [V],
     ) {
-        let deltas = self.forward(rows, values, theta);
         for h in 0..H {
             let (unit, sums) = (Unit::<V, I, O>::read::<H>(theta, h), Unit::read::<H>(gradient, h));
-            self.sums(rows, &unit, &values[h], &deltas, sums).write::<H>(gradient, h);
+            self.sums(rows, &unit, &values[h], deltas, sums).write::<H>(gradient, h);
         }
         for (u, sum) in gradient[H * I + H + O * H..].iter_mut().enumerate() {
-            for delta in &deltas {
+            for delta in deltas {
                 *sum = sum.add(delta[u]);
             }
         }
     }
 
-    /// To the δ at the outputs.
+    /// To the δ at the outputs, which it returns, leaving the hidden units' values.
     #[inline(always)]
     #[expect(clippy::needless_range_loop, reason = "indices that are constants become registers")]
     fn forward<const I: usize, const H: usize, const O: usize, const R: usize>(
