@@ -14,13 +14,13 @@ fn file(name: &str, text: &str) -> tempfile::TempDir {
     here
 }
 
-/// E1 of the science note: basins seen 25, 12, 6, 3, 2, 1, 1, 1 and 1 times.
+/// E1 of docs/sources/statistics.md: basins seen 25, 12, 6, 3, 2, 1, 1, 1 and 1 times.
 fn e1() -> String {
     let visits = [("a", 25), ("b", 12), ("c", 6), ("d", 3), ("e", 2), ("f", 1), ("g", 1), ("h", 1), ("i", 1)];
     visits.into_iter().map(|(label, times)| format!("{label}\n").repeat(times)).collect()
 }
 
-/// E3 of the science note: two experiments with the same restarts.
+/// E3 of docs/sources/statistics.md: two experiments with the same restarts.
 fn e3() -> String {
     let x = ["0.91", "0.85", "0.88", "0.93", "0.79", "0.95", "0.90", "0.87", "0.60", "0.92"];
     let y = ["0.83", "0.80", "0.86", "0.84", "0.70", "0.90", "0.82", "0.85", "0.75", "0.81"];
@@ -209,7 +209,7 @@ caveats
 
 #[test]
 fn starts_and_orders_split_the_variance() {
-    // E4 of the science note
+    // E4 of docs/sources/statistics.md
     let rows = ["972 942 927 937 930", "836 844 844 845 854", "904 908 914 913 899", "885 893 898 885 882"];
     let mut text = "experiment,restart,start,order,value\n".to_owned();
     for (start, row) in rows.iter().enumerate() {
