@@ -113,7 +113,6 @@ mod tests {
     use seedsweep_common::spec::{self, Activation, SumOutput, SumScale};
 
     use super::*;
-    use crate::nn::scalar::Number;
 
     /// science.md S6: ten points in five dimensions, to be scaled to length 1.
     const POINTS: [[f64; 5]; 10] = [
@@ -135,7 +134,7 @@ mod tests {
             POINTS.iter().map(|x| x.iter().map(|v| v / dot(x, x).sqrt()).collect()).collect();
         let kernel = Array2::from_shape_fn((10, 10), |(i, j)| {
             let cosine = dot(&unit[i], &unit[j]).clamp(-1.0, 1.0);
-            cosine * (std::f64::consts::PI - Number::acos(cosine)) / (2.0 * std::f64::consts::PI)
+            cosine * (std::f64::consts::PI - cosine.acos()) / (2.0 * std::f64::consts::PI)
         });
         let values = eigen::values(&kernel).unwrap();
         // science.md S6: λ₀ and λ_max in closed form

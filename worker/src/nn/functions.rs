@@ -1,4 +1,4 @@
-//! Our own exp, log, tanh, sigmoid, erf, acos and atan2: the same bits on every machine.
+//! Our own exp, log, tanh, sigmoid, erf and atan2: the same bits on every machine.
 //!
 //! They are built from IEEE additions, multiplications, fused multiply-adds, divisions, comparisons and
 //! operations on bits; no libm is asked, and every choice is a select or a place in a table of sixteen numbers, so that
@@ -135,7 +135,7 @@ pub mod single {
     #![expect(clippy::excessive_precision, reason = "the fitted values, as fitted")]
 
     use super::Lane;
-    pub use super::inverse::single::{acos, atan2};
+    pub use super::inverse::single::atan2;
     pub use super::tanh::single::{tanh, tanh_each};
 
     const MANTISSA_BITS: u32 = 23;
@@ -196,7 +196,7 @@ pub mod single {
 /// The functions in IEEE binary64.
 pub mod double {
     use super::Lane;
-    pub use super::inverse::double::{acos, atan2};
+    pub use super::inverse::double::atan2;
     pub use super::tanh::double::{tanh, tanh_each};
 
     pub(super) const MANTISSA_BITS: u32 = 52;

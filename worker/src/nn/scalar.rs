@@ -59,8 +59,6 @@ pub trait Number: Copy + Debug + Send + Sync + 'static {
     fn sigmoid(self) -> Self;
     /// 2/√π·∫₀ exp(−t²) dt up to self.
     fn erf(self) -> Self;
-    /// The angle in [0, π] whose cosine is self.
-    fn acos(self) -> Self;
     /// The angle of the point (`other`, self) from the first axis, in [−π, π].
     fn atan2(self, other: Self) -> Self;
 }
@@ -146,10 +144,6 @@ macro_rules! float_scalar {
             #[inline(always)]
             fn erf(self) -> Self {
                 $functions::erf(self)
-            }
-            #[inline(always)]
-            fn acos(self) -> Self {
-                $functions::acos(self)
             }
             #[inline(always)]
             fn atan2(self, other: Self) -> Self {
@@ -267,11 +261,6 @@ impl Number for Dual {
     fn erf(self) -> Self {
         let density = std::f64::consts::FRAC_2_SQRT_PI * double::exp(-(self.value * self.value));
         Self::new(double::erf(self.value), self.slope * density)
-    }
-    #[inline(always)]
-    fn acos(self) -> Self {
-        let sine = ((1.0 - self.value) * (1.0 + self.value)).sqrt();
-        Self::new(double::acos(self.value), -(self.slope / sine))
     }
     #[inline(always)]
     fn atan2(self, other: Self) -> Self {

@@ -71,7 +71,7 @@ impl<V: Lane<Elem = f64>, const N: usize> Number for Eight<V, N> {
         Self::splat(value)
     }
 
-    register_by_register!(one: neg sqrt exp log tanh sigmoid erf acos, two: add sub mul div atan2);
+    register_by_register!(one: neg sqrt exp log tanh sigmoid erf, two: add sub mul div atan2);
 
     #[inline(always)]
     fn fma(mut self, factor: Self, addend: Self) -> Self {

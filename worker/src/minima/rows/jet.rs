@@ -112,11 +112,6 @@ impl<N: Number> Number for Jet<N> {
         self.chain(self.value.erf(), density)
     }
     #[inline(always)]
-    fn acos(self) -> Self {
-        let sine = N::ONE.sub(self.value).mul(N::ONE.add(self.value)).sqrt();
-        self.chain(self.value.acos(), N::ONE.div(sine).neg())
-    }
-    #[inline(always)]
     fn atan2(mut self, other: Self) -> Self {
         let (y, x) = (self.value, other.value);
         let turned = x.fma(self.slope, y.mul(other.slope).neg());

@@ -1,9 +1,9 @@
-//! Our own acos and atan2: one quotient or one root each, one polynomial, no table.
+//! Our own atan2: one quotient, one polynomial, no table.
 //!
-//! Both end as base + s + s·z·P(z) with a base that is 0, π/2 or π. The base and s are added exactly, in two parts, so
+//! It ends as base + s + s·z·P(z) with a base that is 0, π/2 or π. The base and s are added exactly, in two parts, so
 //! that only the last addition rounds what matters.
 
-/// The expression trees, written once for both precisions; the constants stand in the calling module.
+/// The expression tree, written once for both precisions; the constants stand in the calling module.
 macro_rules! inverse {
     ($float:ident, $bits:ident) => {
         /// The angle of the point (`x`, `y`) from the positive x axis, in [−π, π], with the signs and edges of
@@ -28,21 +28,6 @@ macro_rules! inverse {
             let backward = V::select(V::ZERO.gt(flip(V::ONE, sign_x)), V::splat(2.0), V::ZERO);
             let quarters = V::select(steep, V::ONE, backward);
             flip(angle(quarters, signed, t.mul(t), &ATAN), sign_y)
-        }
-
-        /// The angle in [0, π] whose cosine is `x`; at most 1.5 ulp off, also near 1. NaN outside [−1, 1].
-        #[inline(always)]
-        pub fn acos<V: Lane<Elem = $float, Word = $bits>>(x: V) -> V {
-            let sign_x = sign::<V>(x);
-            let size = flip(x, sign_x);
-            // where the cosine is flat, by half the angle: 1 − size = 2·sin², and the difference is exact
-            let flat = size.gt(V::splat(0.5));
-            let z = V::select(flat, V::splat(0.5).mul(V::ONE.sub(size)), x.mul(x));
-            let root = z.sqrt();
-            // 2·asin(√z), π/2 − asin(x), π − 2·asin(√z)
-            let signed = V::select(flat, flip(root.add(root), sign_x), x.neg());
-            let backward = V::select(V::ZERO.gt(x), V::splat(2.0), V::ZERO);
-            angle(V::select(flat, backward, V::ONE), signed, z, &ASIN)
         }
 
         /// quarters·π/2 + s + s·z·P(z).
@@ -74,7 +59,7 @@ macro_rules! inverse {
     };
 }
 
-/// The functions in IEEE binary32.
+/// The function in IEEE binary32.
 pub(super) mod single {
     use crate::nn::functions::single::horner;
     use crate::nn::lane::Lane;
@@ -93,13 +78,11 @@ pub(super) mod single {
         0.010_868_28,
         -0.001_782_678,
     ];
-    /// (asin(s)/s − 1) / s² in s², s² up to ¼; relative error of the whole 4.9e-9.
-    const ASIN: [f32; 5] = [0.166_667_52, 0.074_953_094, 0.045_469_146, 0.024_184_82, 0.042_158_2];
 
     inverse!(f32, u32);
 }
 
-/// The functions in IEEE binary64.
+/// The function in IEEE binary64.
 pub(super) mod double {
     use crate::nn::functions::double::horner;
     use crate::nn::lane::Lane;
@@ -128,21 +111,6 @@ pub(super) mod double {
         0.000_831_351_410_300_959_4,
         -0.000_152_166_673_830_355_33,
         1.322_560_143_162_561_5e-05,
-    ];
-    /// (asin(s)/s − 1) / s² in s², s² up to ¼; relative error of the whole 1.6e-17.
-    const ASIN: [f64; 12] = [
-        0.166_666_666_666_654_08,
-        0.075_000_000_003_370_25,
-        0.044_642_856_828_312_78,
-        0.030_381_959_137_840_864,
-        0.022_371_758_025_026_16,
-        0.017_359_705_199_298_386,
-        0.013_885_230_758_754_034,
-        0.012_169_244_553_016_075,
-        0.006_527_826_260_742_608_5,
-        0.019_528_687_142_041_846,
-        -0.016_224_932_074_494_162,
-        0.031_912_744_404_018_076,
     ];
 
     inverse!(f64, u64);

@@ -144,9 +144,6 @@ mod array {
         fn erf(self) -> Self {
             self.map(S::erf)
         }
-        fn acos(self) -> Self {
-            self.map(S::acos)
-        }
         fn atan2(self, other: Self) -> Self {
             self.zip(other, S::atan2)
         }

@@ -10,10 +10,10 @@ use crate::nn::scalar::{Number, Scalar};
 struct Operations<V>([V; 3]);
 
 impl<V: Lane> Job for Operations<V> {
-    type Output = [V; 17];
+    type Output = [V; 16];
 
     #[inline(always)]
-    fn run(self) -> [V; 17] {
+    fn run(self) -> [V; 16] {
         let [a, b, c] = self.0;
         [
             a.add(b),
@@ -30,7 +30,6 @@ impl<V: Lane> Job for Operations<V> {
             a.tanh(),
             a.sigmoid(),
             a.erf(),
-            a.acos(),
             a.atan2(b),
             V::from_f64(0.3).add(V::ONE).add(V::ZERO),
         ]

@@ -114,10 +114,6 @@ macro_rules! lanes {
                 $functions::erf(self)
             }
             #[inline(always)]
-            fn acos(self) -> Self {
-                $functions::acos(self)
-            }
-            #[inline(always)]
             fn atan2(self, other: Self) -> Self {
                 $functions::atan2(self, other)
             }
