@@ -239,6 +239,18 @@ pub(super) mod tests {
         assert_eq!((one_left.unseen_basins(), one_left.more_restarts_for(0.99)), (0.0, Some(0.0)));
     }
 
+    // by hand: all subsets of the three restarts a, a, b
+    #[test]
+    fn small_censuses_equal_enumeration() {
+        let three = Abundance::of([2, 1]);
+        assert!(near(three.rarefied_basins(1), 1.0) && near(three.rarefied_basins(2), 5.0 / 3.0));
+        assert!(near(three.rarefied_coverage(1), 1.0 - (2.0 / 3.0 * 0.5 + 1.0 / 3.0)));
+        // one pair among four that else differ: something is known, B = 3·2/(3·2 + 2)
+        let one_pair = Abundance::of([2, 1, 1]);
+        assert!(!one_pair.all_differ() && near(one_pair.coverage(), 1.0 - 0.5 * 0.75));
+        assert!(Abundance::of([1, 1, 1]).all_differ());
+    }
+
     #[test]
     fn curves_rise_meet_at_n_and_stay_in_bounds() {
         for seed in 0..50 {

@@ -352,6 +352,8 @@ mod tests {
         pair.push(2);
         let one_pair = PairCounts::of(&labels(&pair), false);
         assert_eq!(one_pair.interval(), [clopper_pearson(1, 2_016)[0], normal(one_pair)[1]]);
+        let five_outside = PairCounts::of(&labels(&[59, 5]), false);
+        assert_eq!(five_outside.interval()[1], agreement_outside(5, 64));
         // six of a kind are many
         let six_outside = PairCounts::of(&labels(&[58, 6]), false);
         assert_eq!(six_outside.interval(), normal(six_outside));
