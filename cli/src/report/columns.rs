@@ -128,7 +128,14 @@ pub(crate) fn details(report: &Report) -> Vec<Columns> {
         comparisons(report),
     ];
     let quantities = quantities(report).into_iter().chain([variances(report)]);
-    all.into_iter().chain(quantities).filter(|columns| !columns.rows.is_empty()).collect()
+    let mut explained = "";
+    let said_once = |columns: Columns| {
+        // of tables that follow each other
+        let legend = if columns.legend == explained { "" } else { columns.legend };
+        explained = columns.legend;
+        Columns { legend, ..columns }
+    };
+    all.into_iter().chain(quantities).filter(|columns| !columns.rows.is_empty()).map(said_once).collect()
 }
 
 fn levels(report: &Report) -> Columns {

@@ -35,12 +35,7 @@ pub(crate) fn table(report: &Report, width: usize) -> String {
     for fate in &report.fate {
         out += &format!("\n{}\n{}", laid_out(&fate::columns(fate), width), fate::plot(fate, width));
     }
-    let mut explained = "";
-    for mut columns in columns::details(report) {
-        // said once for tables that follow each other
-        let legend = columns.legend;
-        columns.legend = if legend == explained { "" } else { legend };
-        explained = legend;
+    for columns in columns::details(report) {
         out.push('\n');
         out += &laid_out(&columns, width);
     }

@@ -54,12 +54,14 @@ g      1     2 %
 h      1     2 %
 i      1     2 %
 
-census of independent restarts (95 % interval); more: restarts still needed for that coverage, >
-where they are more than were made, too far ahead to foretell
-pairs agree   basins seen  basins in all          coverage  unseen  more for 95 %  for 99 %
-29 % (20-40)  9            >= about 12 (9 to 32)  92 %      8 %     44             > 52
+census: the basins seen, and what was not seen (95 % interval)
+pairs agree   basins seen  basins in all                coverage  more for 95 %  more for 99 %
+29 % (20-40)  9            at least about 12 (9 to 32)  92 %      44             > 52
+  basins in all: those never seen included; coverage: the share of further restarts that would end
+  in a basin seen; more for 95 %: further restarts until coverage is that large, > N where they are
+  more than the N made (too far ahead to tell)
 
-expected after fewer and more runs
+what fewer and more runs would have shown
 runs                basins  coverage
 1                   1.0     29 %
 2                   1.7     47 %
@@ -70,6 +72,7 @@ runs                basins  coverage
 52                  9.0     92 %
 78 (extrapolated)   10.8    94 %
 104 (extrapolated)  12.1    95 %
+  basins: seen, on average; coverage: the share of further runs that would end in one of them
 --- stderr
 
 "#]]
@@ -127,12 +130,14 @@ run-01.npy  7     33 %
 run-02.npy  6     29 %
 (no basin)  1     5 %
 
-census of independent restarts (95 % interval); more: restarts still needed for that coverage, >
-where they are more than were made, too far ahead to foretell
-pairs agree   basins seen  basins in all        coverage  unseen  more for 95 %  for 99 %
-27 % (22-50)  3            >= about 3 (3 to 4)  100 %     0 %     0              0
+census: the basins seen, and what was not seen (95 % interval)
+pairs agree   basins seen  basins in all              coverage  more for 95 %  more for 99 %
+27 % (22-50)  3            at least about 3 (3 to 4)  100 %     0              0
+  basins in all: those never seen included; coverage: the share of further restarts that would end
+  in a basin seen; more for 95 %: further restarts until coverage is that large, > N where they are
+  more than the N made (too far ahead to tell)
 
-expected after fewer and more runs
+what fewer and more runs would have shown
 runs               basins  coverage
 1                  1.0     30 %
 2                  1.7     52 %
@@ -141,6 +146,7 @@ runs               basins  coverage
 20                 3.0     100 %
 30 (extrapolated)  3.0     100 %
 40 (extrapolated)  3.0     100 %
+  basins: seen, on average; coverage: the share of further runs that would end in one of them
 
 equal within 0.0001000 (root-mean-square); widest basin 1.800e-6, nearest two basins 1.000 apart
 
@@ -174,22 +180,24 @@ exit 0
 --- stdout
 => a run of x is larger than one of y with probability 77 % (95 % CI 57-99.0 %; p = 0.1035 by
    exchanging pairs, adjusted for all pairs)
-all 20 values as tasks of one method: IQM 0.8510 (95 % CI 0.8090 to 0.8820)
+all 20 values together, as if each were a task of one method: IQM 0.8510 (95 % CI 0.8090 to 0.8820)
 
-values; IQM: mean of the middle half
+values
 experiment  n   mean    95 % CI           sd       median  IQM     IQM 95 % CI
 x           10  0.8600  0.7870 to 0.9330  0.1021   0.8900  0.8883  0.7817 to 0.9217
 y           10  0.8160  0.7754 to 0.8566  0.05680  0.8250  0.8250  0.7683 to 0.8583
+  n: restarts; 95 % CI: of the mean; IQM: the mean of the middle half
 
 expected best of k runs
 experiment  k: best
 x           1: 0.8600  5: 0.9366  10: 0.9500
 y           1: 0.8160  5: 0.8767  10: 0.9000
 
-differences of means (95 % interval), and p of no difference; test: exchanging pairs where paired,
-else Mann-Whitney
+differences of means, the first minus the second (95 % interval)
 experiments  n         difference                      t        Wilcoxon  test    Holm
 x − y        10 pairs  0.04400 (-0.009341 to 0.09734)  0.09490  0.07031   0.1035  0.1035
+  t, Wilcoxon, test: p of a difference like this if there were none (test: exchanging pairs where
+  paired, else Mann-Whitney); Holm: p of the test, adjusted for all pairs
 
 caveats
   - paired by restart: valid only if restart k has the same start and the same data order in both,
@@ -223,23 +231,26 @@ fn starts_and_orders_split_the_variance() {
         str![[r#"
 exit 0
 --- stdout
-values; IQM: mean of the middle half
+values
 experiment  n   mean    95 % CI  sd       median  IQM     IQM 95 % CI
 net         20  0.8956  -        0.03723  0.8985  0.8981  -
+  n: restarts; 95 % CI: of the mean; IQM: the mean of the middle half
 
-scatter that a finite test set explains: of equally good restarts, and of one network on other test
-sets
+scatter that a finite test set explains
 experiment  sd here  equally good restarts  other test sets
 net         0.03723  0.002285               0.003058
+  sd here: between these restarts; equally good restarts: what they would scatter by if all were
+  equally good; other test sets: what one network would scatter by on other test sets of this size
 
 expected best of k runs
 experiment  k: best
 net         1: 0.8956  5: 0.9396  10: 0.9547
 
-variance by source (0 where the estimate is negative, which stands beside it); p: of starts that do
-not matter
+variance by source
 experiment  design         starts    orders         rest       start's share  p
 net         crossed 4 x 5  0.001609  0 (-2.599e-5)  0.0001379  92 %           <0.0001
+  0 where the estimate is negative, which then stands beside it; start's share: of the variance of
+  single restarts; p: of a scatter like this if the start did not matter
 --- stderr
 
 "#]]

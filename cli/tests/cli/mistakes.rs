@@ -273,7 +273,7 @@ random      2-2-1             9  4+0   xavier_uniform  init, order  6 x 1       
     );
     assert_eq!(shown.stderr, "");
     let lines: Vec<&str> = cost.lines().collect();
-    assert_eq!(lines.len(), 5, "{cost}");
+    assert!(lines.len() > 4 && lines.iter().all(|line| line.chars().count() <= 100), "{cost}");
     assert!(lines[1].starts_with("experiment  training  polish  trials/s  in all"), "{cost}");
     assert!(lines[2].starts_with("fixed ") && lines[3].starts_with("random ") && lines[2].contains("KiB"));
     let json = run(here.path(), &["check", "sweep.toml", "--output", "json"]).fine().json();
