@@ -272,7 +272,7 @@ impl Driver {
 
     /// Lets the core decide, and notes what is to be stored; returns what is to be answered.
     fn decide(&mut self, now: Timestamp, event: Event) -> Result<Decision, Refusal> {
-        let mut decision = Decision::default();
+        let (mut decision, mut refused) = (Decision::default(), None);
         for effect in self.core.handle(now, event) {
             match effect {
                 Effect::Create { .. } => decision.created = true,
@@ -315,10 +315,12 @@ impl Driver {
                 }
                 Effect::Lease(task) => decision.tasks.push(task),
                 Effect::Revoke(token) => decision.revoked.push(token),
-                Effect::Refused(refusal) => return Err(refusal),
+                // what follows holds all the same: after a restart the first look is asked for beside a call of a worker
+                // that is not known any more
+                Effect::Refused(refusal) => refused = Some(refusal),
             }
         }
-        Ok(decision)
+        refused.map_or(Ok(decision), Err)
     }
 
     /// Gives tasks to those who wait for them, oldest first; who has waited long enough goes without.

@@ -3,8 +3,6 @@
 use std::sync::atomic::AtomicBool;
 
 use seedsweep_common::barrier::POINTS;
-use seedsweep_common::limits;
-use seedsweep_common::spec::Experiment;
 
 use super::clock::cpu_seconds;
 use super::ending::{alone, weighed_alone};
@@ -19,8 +17,6 @@ const TERMS: usize = 2;
 const BETWEEN: [f64; TERMS] = [1.0, 1.0];
 /// Matchings of one pair of networks with several hidden layers: so many starts, and rounds until nothing moves.
 const MATCHINGS: f64 = 5.0 * 4.0;
-/// Seconds that the coordinator wants a task to take, unless told otherwise.
-const TASK_S: f64 = 1.0;
 /// Trials that are trained to see what a pair takes.
 const ENDS: u32 = 8;
 
@@ -38,28 +34,6 @@ impl PairEstimate {
     pub fn pair_s(&self) -> f64 {
         2.0 * self.end_s + self.between_s
     }
-}
-
-/// Most pairs of basins that are compared in `experiment`, and trials that are trained again for them, in tasks of
-/// `pairs_per_task` (at least 1) that each train the trials of their pairs once.
-pub fn pairs_and_trainings(experiment: &Experiment, pairs_per_task: u64) -> (u64, u64) {
-    let basins = seedsweep_common::barrier::basins_at_most(experiment);
-    let mut tasks: Vec<Vec<bool>> = Vec::new();
-    let mut number = 0;
-    // the order in which pairs are chosen (`common::analysis::connected`)
-    for later in 1..basins as usize {
-        for earlier in 0..later {
-            let task = (number / pairs_per_task.max(1)) as usize;
-            number += 1;
-            if tasks.len() <= task {
-                tasks.push(vec![false; basins as usize]);
-            }
-            tasks[task][earlier] = true;
-            tasks[task][later] = true;
-        }
-    }
-    let trainings = tasks.iter().flatten().filter(|is_trained| **is_trained).count();
-    (number, trainings as u64)
 }
 
 /// What a pair takes on `machine` by its operations; `shape` is that of both trials.
@@ -113,14 +87,6 @@ pub fn sample(prepared: &Prepared, estimate: PairEstimate, budget_s: f64) -> Opt
     })
 }
 
-/// Pairs in one task, where `pairs` are shared by `slots` and each takes `pair_s`: about as the coordinator sizes tasks.
-pub fn pairs_per_task(pairs: u64, pair_s: f64, slots: u32) -> u64 {
-    let share = pairs.div_ceil(2 * u64::from(slots.max(1)));
-    // `as` saturates
-    let timely = (TASK_S / pair_s) as u64;
-    share.min(timely).clamp(1, limits::PAIRS_PER_TASK.into())
-}
-
 #[cfg(test)]
 mod tests {
     use seedsweep_common::id::ExperimentIndex;
@@ -145,28 +111,6 @@ mod tests {
         );
         let spec = spec::parse("cost", &text, &[]).unwrap_or_else(|errors| panic!("{errors}")).spec;
         Prepared::new(&spec, ExperimentIndex(0), &|_| None).expect("it can be trained")
-    }
-
-    #[test]
-    fn pairs_and_trainings_are_those_that_tasks_name() {
-        let counted = |barriers, restarts, per_task| {
-            pairs_and_trainings(asking(barriers, restarts, "[2, 4, 1]").shape().experiment, per_task)
-        };
-        assert_eq!(counted(0, 300, 1), (0, 0));
-        assert_eq!(counted(1, 300, 1), (0, 0));
-        assert_eq!(counted(4, 300, 1), (6, 12), "two trainings for each pair alone");
-        // (0,1) (0,2) (1,2) | (0,3) (1,3) (2,3)
-        assert_eq!(counted(4, 300, 3), (6, 3 + 4));
-        assert_eq!(counted(20, 300, 190), (190, 20), "one task trains each once");
-        assert_eq!(counted(20, 5, 64), (10, 5), "no more basins than restarts");
-    }
-
-    #[test]
-    fn tasks_of_pairs_are_shared_and_bounded() {
-        assert_eq!(pairs_per_task(12, 1e-3, 2), 3);
-        assert_eq!(pairs_per_task(1, 1e-3, 2), 1);
-        assert_eq!(pairs_per_task(4_096, 1e-9, 1), 64);
-        assert_eq!(pairs_per_task(190, 30.0, 2), 1);
     }
 
     #[test]
