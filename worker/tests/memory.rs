@@ -72,7 +72,6 @@ fn assert_told(name: &str, mut prepared: Prepared, axis: Axis) {
         let pod = prepared.pods(RestartRange::new(0, 16).expect("not empty")).next().expect("a pod");
         let (told, taken) = (prepared.slot_bytes(), most_bytes(&prepared, pod));
         let what = format!("{name}, {axis:?}, {level:?}: {taken} bytes taken, {told} told");
-        println!("{what}");
         assert!(taken <= told && 2 * taken >= told, "{what}");
     }
 }

@@ -172,7 +172,7 @@ fn measures_are_counted_where_they_are_taken() {
 /// As cheap as to be left on, for the networks of the demonstration, of W1 and of `examples/measures.toml`: some twenty
 /// looks, whose turns and distances of units are counted.
 #[test]
-fn symmetry_is_a_twentieth_of_a_small_training_at_most() {
+fn symmetry_is_a_tenth_of_a_small_training_at_most() {
     let demo = "network = { layers = [2, 2, 1], activation = \"tanh\" }\ndata = { dataset = \"xor\" }\n\
                 train = { loss = \"mse\", l2 = 1e-3, lr = 0.05, batch = 1, epochs = 600 }\n";
     let measures = "network = { layers = [2, 8, 1], activation = \"tanh\" }\ndata = { dataset = \"moons\" }\n\
@@ -180,7 +180,7 @@ fn symmetry_is_a_twentieth_of_a_small_training_at_most() {
     for tables in [demo, W1, measures] {
         let plain = with(tables, true, training_s);
         let measured = with(&format!("{tables}measure = {{ symmetry = true }}\n"), true, training_s);
-        assert!(plain < measured && measured < 1.05 * plain, "{tables}: {}", measured / plain);
+        assert!(plain < measured && measured < 1.1 * plain, "{tables}: {}", measured / plain);
     }
 }
 

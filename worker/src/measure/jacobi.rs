@@ -159,15 +159,15 @@ mod tests {
 
     use super::*;
 
-    fn values(rows: Vec<f64>, length: usize) -> Vec<f64> {
-        let mut values = singular_values(&rows, length, &mut vec![0.0; rows.len() + length]).to_vec();
+    fn values(rows: &[f64], length: usize) -> Vec<f64> {
+        let mut values = singular_values(rows, length, &mut vec![0.0; rows.len() + length]).to_vec();
         values.sort_by(|a, b| b.total_cmp(a));
         values
     }
 
     #[test]
     fn hilberts_matrix_keeps_its_small_singular_values() {
-        let rows = (0..64).map(|at| 1.0 / f64::from(at / 8 + at % 8 + 1)).collect();
+        let rows: Vec<f64> = (0..64).map(|at| 1.0 / f64::from(at / 8 + at % 8 + 1)).collect();
         // mpmath 1.3, 40 digits: svd_r(hilbert(8))
         let expected = [
             1.695_938_996_921_949,
@@ -179,7 +179,7 @@ mod tests {
             1.798_873_745_817_577e-8,
             1.111_538_966_372_442e-10,
         ];
-        for (found, expected) in values(rows, 8).into_iter().zip(expected) {
+        for (found, expected) in values(&rows, 8).into_iter().zip(expected) {
             assert!((found - expected).abs() <= 1e-15 * 1.7 + 1e-12 * expected, "{found} {expected}");
         }
     }
@@ -189,9 +189,10 @@ mod tests {
         let mut rng = ChaCha8Rng::seed_from_u64(3);
         for (count, length) in [(1, 5), (5, 1), (7, 19), (30, 30), (50, 128)] {
             let rows: Vec<f64> = (0..count * length).map(|_| rng.random_range(-1.0..1.0)).collect();
-            let tall = (0..length).flat_map(|k| rows[k..].iter().step_by(length).copied()).collect();
+            let tall: Vec<f64> =
+                (0..length).flat_map(|k| rows[k..].iter().step_by(length).copied()).collect();
             let squares = dot(&rows, &rows);
-            let (wide, tall) = (values(rows, length), values(tall, count));
+            let (wide, tall) = (values(&rows, length), values(&tall, count));
             assert_eq!(wide.len(), count.min(length));
             let near = |(a, b): (&f64, &f64)| (a - b).abs() < 1e-13;
             assert!(tall.len() == wide.len() && wide.iter().zip(&tall).all(near), "{wide:?} {tall:?}");
@@ -205,9 +206,9 @@ mod tests {
         // three rows of rank two, from 1e-200 to 1e200
         for scale in [1e-200, 1.0, 1e200] {
             let rows = [1.0, 2.0, 3.0, 0.5, -1.0, 4.0, 1.5, 1.0, 7.0].map(|x| x * scale);
-            let values = values(rows.to_vec(), 3);
+            let values = values(&rows, 3);
             assert!(values[1] > 1e-3 * values[0] && values[2] < 1e-14 * values[0], "{values:?}");
         }
-        assert_eq!(values(vec![0.0; 12], 4), [0.0; 3]);
+        assert_eq!(values(&[0.0; 12], 4), [0.0; 3]);
     }
 }

@@ -106,15 +106,15 @@ impl<V: Number, const N: usize> Number for Array<V, N> {
     #[inline(always)]
     fn gt(self, other: Self) -> Self::Mask {
         let mut mask = [self.0[0].gt(other.0[0]); N];
-        for n in 1..N {
-            mask[n] = self.0[n].gt(other.0[n]);
+        for (mask, (a, b)) in mask.iter_mut().zip(self.0.iter().zip(&other.0)) {
+            *mask = a.gt(*b);
         }
         mask
     }
     #[inline(always)]
     fn select(condition: Self::Mask, mut chosen: Self, otherwise: Self) -> Self {
-        for n in 0..N {
-            chosen.0[n] = V::select(condition[n], chosen.0[n], otherwise.0[n]);
+        for (condition, (chosen, other)) in condition.iter().zip(chosen.0.iter_mut().zip(&otherwise.0)) {
+            *chosen = V::select(*condition, *chosen, *other);
         }
         chosen
     }
@@ -138,8 +138,8 @@ impl<V: Lane, const N: usize> Lane for Array<V, N> {
     #[inline(always)]
     fn to_bits(self) -> Self::Bits {
         let mut bits = [self.0[0].to_bits(); N];
-        for n in 1..N {
-            bits[n] = self.0[n].to_bits();
+        for (bits, value) in bits.iter_mut().zip(&self.0) {
+            *bits = value.to_bits();
         }
         bits
     }
