@@ -263,9 +263,9 @@ impl<V: Number> Pass<V> {
         theta: &mut [V],
         minus_lr: V,
     ) {
-        for h in 0..H {
+        for (h, values) in values.iter().enumerate() {
             let unit = Unit::<V, I, O>::read::<H>(theta, h);
-            let sums = self.sums(rows, &unit, &values[h], deltas, Unit::ZERO);
+            let sums = self.sums(rows, &unit, values, deltas, Unit::ZERO);
             unit.descend(minus_lr, &sums).write::<H>(theta, h);
         }
         for (u, theta) in theta[H * I + H + O * H..].iter_mut().enumerate() {
@@ -287,9 +287,9 @@ impl<V: Number> Pass<V> {
         theta: &[V],
         gradient: &mut [V],
     ) {
-        for h in 0..H {
+        for (h, values) in values.iter().enumerate() {
             let (unit, sums) = (Unit::<V, I, O>::read::<H>(theta, h), Unit::read::<H>(gradient, h));
-            self.sums(rows, &unit, &values[h], deltas, sums).write::<H>(gradient, h);
+            self.sums(rows, &unit, values, deltas, sums).write::<H>(gradient, h);
         }
         for (u, sum) in gradient[H * I + H + O * H..].iter_mut().enumerate() {
             for delta in deltas {
