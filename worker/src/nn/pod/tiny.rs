@@ -183,13 +183,14 @@ impl<V: Lane, const I: usize, const H: usize, const O: usize> Job for Kernel<'_,
 
     #[inline(always)]
     fn run(self) {
-        // a body for each, so that nothing is chosen between two units
+        // a body for each, so that nothing is chosen between two units; the loss is chosen once for four rows
+        let loss = self.0.loss;
         match self.0.activation {
-            Activation::Tanh => self.updates(Activation::Tanh),
-            Activation::Sigmoid => self.updates(Activation::Sigmoid),
-            Activation::Relu => self.updates(Activation::Relu),
-            Activation::LeakyRelu => self.updates(Activation::LeakyRelu),
-            Activation::Identity => self.updates(Activation::Identity),
+            Activation::Tanh => self.updates(Activation::Tanh, loss),
+            Activation::Sigmoid => self.updates(Activation::Sigmoid, loss),
+            Activation::Relu => self.updates(Activation::Relu, loss),
+            Activation::LeakyRelu => self.updates(Activation::LeakyRelu, loss),
+            Activation::Identity => self.updates(Activation::Identity, loss),
             Activation::Gelu => unreachable!("gelu has no kernel"),
         }
     }
@@ -197,8 +198,8 @@ impl<V: Lane, const I: usize, const H: usize, const O: usize> Job for Kernel<'_,
 
 impl<V: Lane, const I: usize, const H: usize, const O: usize> Kernel<'_, V, I, H, O> {
     #[inline(always)]
-    fn updates(self, activation: Activation) {
-        let Updates { loss, l2, inputs, targets, theta, gradient, optimizer, decay, lrs, .. } = self.0;
+    fn updates(self, activation: Activation, loss: Loss) {
+        let Updates { l2, inputs, targets, theta, gradient, optimizer, decay, lrs, .. } = self.0;
         let pass = Pass { activation, loss, share: V::splat(self.0.share) };
         let count = H * I + H + O * H + O;
         let (theta, gradient) = (&mut theta[..count], &mut gradient[..count]);
@@ -262,9 +263,9 @@ impl<V: Number> Pass<V> {
         theta: &mut [V],
         minus_lr: V,
     ) {
-        for h in 0..H {
+        for (h, values) in values.iter().enumerate() {
             let unit = Unit::<V, I, O>::read::<H>(theta, h);
-            let sums = self.sums(rows, &unit, &values[h], deltas, Unit::ZERO);
+            let sums = self.sums(rows, &unit, values, deltas, Unit::ZERO);
             unit.descend(minus_lr, &sums).write::<H>(theta, h);
         }
         for (u, theta) in theta[H * I + H + O * H..].iter_mut().enumerate() {
@@ -286,9 +287,9 @@ impl<V: Number> Pass<V> {
         theta: &[V],
         gradient: &mut [V],
     ) {
-        for h in 0..H {
+        for (h, values) in values.iter().enumerate() {
             let (unit, sums) = (Unit::<V, I, O>::read::<H>(theta, h), Unit::read::<H>(gradient, h));
-            self.sums(rows, &unit, &values[h], deltas, sums).write::<H>(gradient, h);
+            self.sums(rows, &unit, values, deltas, sums).write::<H>(gradient, h);
         }
         for (u, sum) in gradient[H * I + H + O * H..].iter_mut().enumerate() {
             for delta in deltas {
@@ -314,8 +315,14 @@ impl<V: Number> Pass<V> {
                     abreast[r] = unit.inputs[k].fma(rows.inputs[r][k], abreast[r]);
                 }
             }
-            layer::activate(self.activation, &mut abreast);
+            // of a row alone the units are what can go side by side
+            if R == ROWS {
+                layer::activate(self.activation, &mut abreast);
+            }
             values[h] = abreast;
+        }
+        if R != ROWS {
+            layer::activate(self.activation, values.as_flattened_mut());
         }
         let mut outputs = [[V::ZERO; O]; R];
         for u in 0..O {
