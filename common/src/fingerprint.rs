@@ -26,6 +26,6 @@ pub fn distance<const N: usize>(a: &[f64; N], b: &[f64; N]) -> f64 {
 }
 
 /// Version of everything that decides the bits of an outcome: numeric contract, draws, polish, sketches.
-/// Raised whenever one of them changes, or what an outcome says grows: an outcome of 2 has no canonical sketch and does
-/// not count null directions, so that it would differ from the same trial's of 3.
-pub const ENGINE_VERSION: &str = "3";
+/// Raised whenever one of them changes, or what an outcome says grows: an outcome of 3 does not say
+/// which symmetry explains its null directions, so that it would differ from the same trial's of 4.
+pub const ENGINE_VERSION: &str = "4";

@@ -17,12 +17,12 @@ pub fn add_rows<S: Number>(loss: Loss, outputs: &[S], targets: &[S], width: usiz
             }
         }
         Loss::CrossEntropy => {
-            let block = LOSSES_TOGETHER * width;
+            let block = ROWS_TOGETHER * width;
             let whole = outputs.len() - outputs.len() % block;
             let (outputs, last_outputs) = outputs.split_at(whole);
             let (targets, last_targets) = targets.split_at(whole);
             for (z, y) in outputs.chunks_exact(block).zip(targets.chunks_exact(block)) {
-                for loss in cross_entropies::<S, LOSSES_TOGETHER>(z, y, width) {
+                for loss in cross_entropies::<S, ROWS_TOGETHER>(z, y, width) {
                     sum = sum.add(loss);
                 }
             }
@@ -146,11 +146,8 @@ pub fn softmax<S: Number>(logits: &[S], probabilities: &mut [S]) {
 }
 
 /// Rows whose maxima and sums are taken side by side: each is one chain, in which the next operation waits for the
-/// one before.
-const ROWS_TOGETHER: usize = 8;
-
-/// Rows whose losses are computed side by side, for the same reason: all they are made of stays in registers.
-const LOSSES_TOGETHER: usize = 4;
+/// one before. Few enough for the next rows' exponentials to begin under the quotients of these.
+const ROWS_TOGETHER: usize = 4;
 
 /// exp(z − max) of each row, and their ascending sums. `logits` and `exponentials` (rows, width), at most
 /// [`ROWS_TOGETHER`] rows.

@@ -27,6 +27,10 @@ pub(crate) use tiny::{MOST_UPDATES, Rule, is_tiny};
 /// Most rows worked off at once: long enough for the sums over rows, short enough for the cache.
 const PIECE_ROWS: usize = 64;
 
+/// Registers from which on a gradient goes into the update before it is stored. With AVX2's sixteen, twelve of which
+/// hold sums, that gains nothing over an update of its own.
+const REGISTERS_TO_UPDATE_IN: usize = 32;
+
 /// Which rows of the data a pass is over.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pick<'a> {
@@ -190,8 +194,8 @@ impl<'a, V: Lane> Pod<'a, V> {
     }
 
     /// Makes an update on the picked rows, as [`Pod::pass`] for the gradient and then the rule would, but where the
-    /// rule is a few instructions the first layer's gradient goes into it from the registers. Says no and does nothing
-    /// where the rows are more than a piece or the loss has l2.
+    /// rule is a few instructions and registers are many the first layer's gradient goes into it from them. Says no
+    /// and does nothing where the rows are more than a piece or the loss has l2.
     pub(crate) fn descend(&mut self, pick: Pick<'_>, rule: Rule<'_, V>) -> bool {
         let count = self.count(pick);
         if count > self.piece || self.l2 != 0.0 {
@@ -201,7 +205,7 @@ impl<'a, V: Lane> Pod<'a, V> {
         let mut step = optimizer.begin(decay, rates.next_rate());
         let share = V::Elem::from_f64(1.0 / count as f64);
         let wanted = Wanted { loss: false, gradient: true };
-        let light = step.light();
+        let light = if V::REGISTERS >= REGISTERS_TO_UPDATE_IN { step.light() } else { None };
         let done = if light.is_some() { self.strips[0].weight_count() } else { 0 };
         self.some_rows(pick, 0..count, State { share, sum: V::ZERO, first: true, wanted }, light);
         V::enter(Rest { step, theta: &mut self.theta, gradient: &mut self.gradient, done });
