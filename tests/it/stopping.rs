@@ -45,7 +45,7 @@ fn done(directory: &Path) -> u64 {
 #[test]
 fn a_sweep_that_stops_early_decides_the_same_whatever_dies() {
     let alone = stopping();
-    let report = stdout(alone.path(), &["run", "sweep.toml", "--output", "json"]);
+    let report = stdout(alone.path(), &["run", "sweep.toml", "--store", "store", "--output", "json"]);
     let export = pure_columns(&stdout(alone.path(), &EXPORT));
     let told: serde_json::Value = serde_json::from_str(&report).expect("JSON");
     let decided = &told["experiments"][2]["stopping"];

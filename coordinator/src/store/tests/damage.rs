@@ -376,10 +376,10 @@ fn newer_format_and_foreign_directories_are_refused_untouched() {
     seal.format += 1;
     seal.boot += 1;
     files.files.write(&seal).unwrap();
-    assert!(matches!(Store::open(&path), Err(StoreError::Format { found: 4, known: 3, .. })));
+    assert!(matches!(Store::open(&path), Err(StoreError::Format { found: 5, known: 4, .. })));
 
-    // the formats before measures and before canonical sketches: opened, and of this one from then on
-    for format in [1, 2] {
+    // the formats before measures, canonical sketches and explained null directions: opened, and of this one from then on
+    for format in [1, 2, 3] {
         let mut files = seal::SealFiles::find(&path).unwrap();
         let newest = files.seal.unwrap();
         let older = seedsweep_proto::store::v1::Seal { format, boot: newest.boot + 1, ..newest };
@@ -387,7 +387,7 @@ fn newer_format_and_foreign_directories_are_refused_untouched() {
         let (store, recovered) = Store::open(&path).unwrap();
         assert!(recovered.notices.is_empty(), "{:?}", recovered.notices);
         drop(store);
-        assert_eq!(seal::SealFiles::find(&path).unwrap().seal.unwrap().format, 3);
+        assert_eq!(seal::SealFiles::find(&path).unwrap().seal.unwrap().format, 4);
     }
 
     let foreign = directory.path().join("thesis");
