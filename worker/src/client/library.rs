@@ -55,7 +55,7 @@ impl Library {
     pub(crate) fn second_stage(&self, sweep: SweepId) -> Option<ExperimentIndex> {
         let experiments = &self.sweeps.get(&sweep)?.spec.experiments;
         let asks = experiments.iter().any(|experiment| experiment.minima.barriers > 1);
-        asks.then(|| ExperimentIndex(experiments.len() as u32))
+        asks.then_some(ExperimentIndex(experiments.len() as u32))
     }
 
     /// Takes in a spec as sent.

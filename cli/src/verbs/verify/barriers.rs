@@ -37,8 +37,8 @@ impl Barriers {
         let sample: Vec<(Pair, Barrier)> = sample.map(|(_, (pair, barrier))| (*pair, *barrier)).collect();
         let mut prepared = BTreeMap::new();
         for index in sample.iter().flat_map(|(pair, _)| [pair.a.experiment, pair.b.experiment]) {
-            if !prepared.contains_key(&index) {
-                prepared.insert(index, (name_of(stored, index), stored.prepare(index)?));
+            if let std::collections::btree_map::Entry::Vacant(e) = prepared.entry(index) {
+                e.insert((name_of(stored, index), stored.prepare(index)?));
             }
         }
         Ok(Some(Self { sample, prepared, of }))

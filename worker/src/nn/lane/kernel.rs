@@ -199,7 +199,7 @@ impl<V: Lane, B: Operand<V>> Product<'_, V, B> {
         unsafe {
             match (height, width) {
                 (4, COLUMNS) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => {
-                    self.tile::<F, 4, COLUMNS>(i, j, finish)
+                    self.tile::<F, 4, COLUMNS>(i, j, finish);
                 }
                 (4, 4) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => self.tile::<F, 4, 4>(i, j, finish),
                 (4, 2) if V::REGISTERS >= REGISTERS_OF_FOUR_ROWS => self.tile::<F, 4, 2>(i, j, finish),
