@@ -5,7 +5,7 @@
 //! cases). So these intervals are made from those that hold for any distribution: from the two experiments' own
 //! intervals, or, where both have the same starts, from bets on what each start does in both.
 
-use super::betting;
+use super::{betting, sequences};
 
 /// An estimate within the ends of its own 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,14 +69,14 @@ pub(crate) fn paired_share(small: &[[f64; 2]], large: &[[f64; 2]]) -> [f64; 2] {
     let at = |pairs: &[[f64; 2]], u: f64| -> Vec<f64> {
         pairs.iter().map(|[a, b]| (1.0 - u) * (1.0 - b) + u * a).collect()
     };
-    let low = border(0.0, 1.0, |u| betting::excludes_from_below(&at(small, u), u));
-    let high = border(1.0, 0.0, |u| betting::excludes_from_above(&at(large, u), u));
+    let low = first_inside(0.0, 1.0, |u| betting::excludes_from_below(&at(small, u), u));
+    let high = first_inside(1.0, 0.0, |u| betting::excludes_from_above(&at(large, u), u));
     [low, high].map(|u| 2.0 - 1.0 / u)
 }
 
 /// The first place on the way `from` an end of [0, 1] `to` the other that is not excluded, or `to`. Exclusion need not
 /// be monotone: the way is tried in steps, and the last of them halved.
-fn border(from: f64, to: f64, excluded: impl Fn(f64) -> bool) -> f64 {
+fn first_inside(from: f64, to: f64, excluded: impl Fn(f64) -> bool) -> f64 {
     const STEPS: u32 = 256;
     let place = |step: u32| from + (to - from) * f64::from(step) / f64::from(STEPS);
     let Some(first) = (0..=STEPS).find(|step| !excluded(place(*step))) else {
@@ -85,17 +85,7 @@ fn border(from: f64, to: f64, excluded: impl Fn(f64) -> bool) -> f64 {
     if first == 0 {
         return from;
     }
-    let (mut outside, mut inside) = (place(first - 1), place(first));
-    // 32 halvings of 1/256: an error of 1e-12
-    for _ in 0..32 {
-        let middle = 0.5 * (outside + inside);
-        if excluded(middle) {
-            outside = middle;
-        } else {
-            inside = middle;
-        }
-    }
-    outside
+    sequences::border(place(first - 1), place(first), excluded)
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub fn share(hits: u64, n: u64) -> [f64; 2] {
 }
 
 /// Where between `outside`, which is excluded, and `inside`, which is not, exclusion ends.
-fn border(mut outside: f64, mut inside: f64, excluded: impl Fn(f64) -> bool) -> f64 {
+pub(super) fn border(mut outside: f64, mut inside: f64, excluded: impl Fn(f64) -> bool) -> f64 {
     // 60 halvings: an error of 1e-18
     for _ in 0..60 {
         let middle = 0.5 * (outside + inside);
