@@ -4,6 +4,7 @@
 mod columns;
 pub(crate) mod demo;
 mod fate;
+mod hessians;
 pub(crate) mod markdown;
 pub(crate) mod runs;
 pub(crate) mod stats;
