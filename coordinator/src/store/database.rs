@@ -59,7 +59,7 @@ pub(super) type Row = (Vec<u8>, Vec<u8>);
 
 /// An open database.
 pub(super) struct Database {
-    tree: sled::Db,
+    pub(super) tree: sled::Db,
     /// Our own handle: sled's `flush` does not sync the disk on Linux.
     log: File,
 }

@@ -203,13 +203,6 @@ fn both_seals_lost_is_said_and_all_rows_are_served() {
     assert_rows_are_right(&store, &recovered);
 }
 
-/// sled opened by hand on a closed store.
-fn with_sled(directory: &Path, action: impl FnOnce(&sled::Db)) {
-    let tree = sled::open(directory.join("db")).unwrap();
-    action(&tree);
-    tree.flush().unwrap();
-}
-
 #[test]
 fn broken_row_is_named_and_trained_again() {
     let directory = memory_directory();

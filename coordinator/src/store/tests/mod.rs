@@ -22,7 +22,7 @@ use seedsweep_common::id::{ExperimentIndex, SweepId};
 use seedsweep_common::measure::{Measured, Quantity, Series};
 use seedsweep_common::outcome::{Certificate, NullSpace, Outcome, Polish, Provenance, StopReason, Symmetry};
 
-use super::{Record, Recovered, Store};
+use super::{Record, Recovered, Store, database, disk};
 
 const SPEC: &str = "name = \"tested\"\nseed = 7\n";
 
@@ -175,4 +175,12 @@ fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// What becomes of a closed store whose database somebody writes to by hand. sled lets go of its lock some time after it
+/// was dropped, on which opening waits.
+fn with_sled(directory: &Path, action: impl FnOnce(&sled::Db)) {
+    let database = database::Database::open(&directory.join(disk::DATABASE)).unwrap();
+    action(&database.tree);
+    database.tree.flush().unwrap();
 }

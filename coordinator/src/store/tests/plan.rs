@@ -3,7 +3,7 @@
 use seedsweep_common::progress::{Extension, Looks, PlanChange, StoppedBy};
 
 use super::super::key::Key;
-use super::super::{disk, seal, verify};
+use super::super::{seal, verify};
 use super::*;
 
 /// Experiment 1 stops, goes on, stops again; experiment 0 grows twice.
@@ -46,14 +46,12 @@ fn a_plan_survives_the_loss_of_any_of_its_records() {
         store.commit(&[record(late[0])]).unwrap();
         drop(store);
         assert_eq!(verify(directory.path(), restarts_of).unwrap().findings, [""; 0]);
-        {
-            let database = sled::open(directory.path().join(disk::DATABASE)).unwrap();
+        with_sled(directory.path(), |database| {
             let keys = database.iter().keys().map(|key| key.unwrap());
             let is_plan = |key: &sled::IVec| matches!(Key::decode(key), Some(Key::Plan { .. }));
             let key = keys.filter(is_plan).nth(lost).unwrap();
             database.remove(key).unwrap();
-            database.flush().unwrap();
-        }
+        });
         for opening in 0..2 {
             let (store, recovered) = open(directory.path());
             assert_eq!(recovered.notices.is_empty(), opening == 1, "{:?}", recovered.notices);
