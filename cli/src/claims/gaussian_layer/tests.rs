@@ -1,3 +1,6 @@
+use rand::rngs::ChaCha8Rng;
+use rand::{RngExt, SeedableRng};
+
 use super::*;
 use crate::claims::finding::Verdict;
 use crate::claims::fixtures::{measure, ran, verdict, wobble};
@@ -40,6 +43,29 @@ fn other_angles_or_growing_distances_refute_it() {
     assert_eq!(verdict(&finding(0.02, 1.0)).1[2], No);
     assert_eq!(finding(0.02, 1.0).verdict(), Verdict::Refuted);
     assert_eq!(verdict(&finding(0.0, 1.1)).1[3], No);
+}
+
+/// The spread's interval, of layers whose 16 units are drawn here: their mean square length has the sd √(5/16).
+#[test]
+fn intervals_of_spreads_hold_the_root_of_five() {
+    const SETS: u64 = 1_000;
+    const UNITS: usize = 16;
+    let held = (0..SETS).filter(|set| {
+        let mut rng = ChaCha8Rng::seed_from_u64(*set);
+        // Box & Muller 1958
+        let mut normal =
+            || (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt() * (2.0 * PI * rng.random::<f64>()).cos();
+        let mut length = || {
+            let squares = (0..UNITS).map(|_| normal().max(0.0).powi(2));
+            squares.sum::<f64>() * 2.0 / UNITS as f64
+        };
+        let values: Vec<f64> = (0..300).map(|_| length()).collect();
+        let [low, high] = spread(String::new(), &values, UNITS as f64).ends().unwrap();
+        low <= 5.0_f64.sqrt() && 5.0_f64.sqrt() <= high
+    });
+    let share = held.count() as f64 / SETS as f64;
+    println!("an interval of a spread holds it in {:.1} %", 100.0 * share);
+    assert!((0.93..=0.97).contains(&share), "{share}");
 }
 
 /// Cho & Saul 2009: iterates of the map from a right angle, other angles once, and distances left of three angles.

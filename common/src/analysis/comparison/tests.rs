@@ -222,6 +222,39 @@ fn differences_over_restarts_are_held() {
     table.check([CONSERVATIVE]);
 }
 
+/// Restarts of one start in an earlier and a later experiment: the share of what was open that the later one decides.
+#[test]
+fn shares_over_restarts_are_held() {
+    let mut table = Coverage::new("docs/report.md");
+    let shares: &[f64] = &[0.5, 0.3, 0.2];
+    for n in [32, 128] {
+        let of = experiment("fixed", ORDER, Some(1), n);
+        for (name, map) in
+            [("nothing", [0, 1, 2]), ("two basins joined", [0, 1, 1]), ("all but one", [0, 0, 1])]
+        {
+            let mut mapped = [0.0; 3];
+            shares.iter().zip(map).for_each(|(share, to)| mapped[to as usize] += share);
+            let agreement = |shares: &[f64]| shares.iter().map(|share| share * share).sum::<f64>();
+            let truth = share(agreement(&mapped), agreement(shares)).unwrap();
+            table.row(&format!("{n} restarts of one start, decided: {name}"), [truth], sets(1_000), |rng| {
+                let (mut base, mut late) = (Vec::new(), Vec::new());
+                for _ in 0..n {
+                    let end = pick(rng, shares);
+                    let other = if rng.random_bool(0.75) { end } else { pick(rng, shares) };
+                    base.push(Some(end));
+                    late.push(Some(map[other as usize]));
+                }
+                let [base, late] = [sample(&of, base, &[]), sample(&of, late, &[])];
+                let stream = rng.random_range(0..1 << 40);
+                [share_interval([&late, &base], || {
+                    Resampled::draw(&late, &base, 1, stream, 500 * u64::from(n))
+                })]
+            });
+        }
+    }
+    table.check([CONSERVATIVE]);
+}
+
 /// Losses of experiments that share streams and are not paired.
 #[test]
 fn differences_of_losses_are_held() {
