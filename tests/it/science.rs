@@ -103,6 +103,32 @@ fn random_starts_on_moons_find_two_functions_and_as_many_points_as_there_are_cop
     assert!((250.0..600.0).contains(&copies), "{copies}");
 }
 
+/// Eight starts, each trained 20 times, of a numpy prototype: the shares of pairs that agree, by start.
+const ONE_START: [(&str, [f64; 8]); 2] = [
+    ("canonical", [1.0, 1.0, 1.0, 1.0, 0.732, 1.0, 1.0, 0.495]),
+    ("raw", [1.0, 1.0, 0.458, 0.805, 0.032, 1.0, 0.058, 0.258]),
+];
+
+/// One start of MOONS nearly always leads to one network, and to one of its copies less often; both within the prototype's
+/// intervals (Student's t over its starts), and quoted as a start share.
+#[test]
+fn one_start_on_moons_agrees_as_often_as_the_prototype_found() {
+    let here = tempfile::tempdir().unwrap();
+    std::fs::write(here.path().join("moons.toml"), include_str!("../../examples/moons.toml")).unwrap();
+    let report = stdout(here.path(), &["run", "moons.toml", "--output", "json"]);
+    let report: Value = serde_json::from_str(&report).unwrap();
+    for (level, rates) in ONE_START {
+        let mean = rates.iter().sum::<f64>() / 8.0;
+        let variance = rates.iter().map(|rate| (rate - mean).powi(2)).sum::<f64>() / 7.0;
+        // the 97.5 % quantile of t with 7 degrees of freedom
+        let half = 2.364_624 * (variance / 8.0).sqrt();
+        let ours = report["experiments"][0]["levels"][level]["same_pair"]["estimate"].as_f64().unwrap();
+        assert!((ours - mean).abs() <= half, "{level}: {ours}, prototype {mean} ± {half}");
+    }
+    let share = &report["comparisons"][0]["start_share"];
+    assert!(share["ci95"][0].as_f64().unwrap() > 0.0, "the start decides something: {share}");
+}
+
 #[test]
 fn the_demonstration_answers_its_question() {
     let here = tempfile::tempdir().unwrap();

@@ -97,6 +97,24 @@ mod tests {
     }
 
     // scipy.stats.binomtest(k, n).proportion_ci(method="exact")
+    /// No simulation is needed: all outcomes of n trials are added up.
+    #[test]
+    fn clopper_pearson_holds_every_share_in_95_per_cent_at_least() {
+        for n in [5, 20, 60] {
+            let ends: Vec<[f64; 2]> = (0..=n).map(|hits| clopper_pearson(hits, n)).collect();
+            for percent in 1..100 {
+                let p = f64::from(percent) / 100.0;
+                // probability of 0 hits, of 1, of 2, …
+                let (mut probability, mut held) = ((1.0 - p).powi(n as i32), 0.0);
+                for (hits, [low, high]) in (0..=n).zip(&ends) {
+                    held += if (*low..=*high).contains(&p) { probability } else { 0.0 };
+                    probability *= (n - hits) as f64 / (hits + 1) as f64 * p / (1.0 - p);
+                }
+                assert!(held >= 0.95 - 1e-12, "{n} trials, {p}: {held}");
+            }
+        }
+    }
+
     #[test]
     fn clopper_pearson_equals_scipys() {
         for (hits, n, expected) in [
